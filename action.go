@@ -1,0 +1,119 @@
+package responder
+
+import (
+	"context"
+	"time"
+)
+
+// Kind says what an action does to the world.
+type Kind string
+
+// The kinds of action.
+const (
+	Notice Kind = "notice" // tells somebody
+	Check  Kind = "check"  // reads; a *Stop error means "no"
+	Repair Kind = "repair" // changes something
+)
+
+// Action is a named thing that a step can do. Implementations are safe for
+// concurrent use.
+type Action interface {
+	Spec() Spec
+	// Do acts once. The error is nil (done, or yes), *Stop (a check's no),
+	// *Transient (try again), *Permanent (do not), or *Unknown (it may or may
+	// not have happened: verify first). Any other error counts as *Unknown for
+	// a repair and as *Transient for the rest. Do honours ctx.
+	Do(ctx context.Context, call Call) (Result, error)
+}
+
+// Verifier is an extra ability that every repair has: to see whether it has
+// already been done.
+type Verifier interface {
+	// Verify looks without changing anything. VerdictUnknown comes with an
+	// error that says why.
+	Verify(ctx context.Context, call Call) (Verdict, error)
+}
+
+// Verdict is what a verification found.
+type Verdict int
+
+// The verdicts.
+const (
+	VerdictUnknown Verdict = iota
+	VerdictDone
+	VerdictNotDone
+)
+
+// Catalogue is the set of actions, by name.
+type Catalogue map[string]Action
+
+// Spec declares an action: load-time checks, documentation and IAM policies
+// all derive from it.
+type Spec struct {
+	Name        string
+	Kind        Kind
+	Doc         string // one sentence
+	Params      []Param
+	Result      map[string]string // key of Result → what it holds
+	Permissions []Permission
+
+	// Escape makes a text harmless in the place the action puts it. dispatch
+	// applies it to what `{{ expr }}` interpolates into the action's texts and
+	// templates, never to what the flow's author wrote. nil: nothing to do.
+	Escape func(string) string
+	// Templates reports whether the action takes `template: NAME`, a file
+	// templates/<Action>/<NAME>.yml whose rendered content arrives as Call.Body.
+	Templates bool
+}
+
+// ParamType is the shape that a parameter must have.
+type ParamType string
+
+// The parameter types. A single text is taken where a list is asked for.
+const (
+	TextParam    ParamType = "text"
+	ListParam    ParamType = "list"    // of texts, not empty
+	NumberParam  ParamType = "number"  //
+	BoolParam    ParamType = "bool"    //
+	MessageParam ParamType = "message" // a text, or {header, values: [{label, value}]}
+)
+
+// Param declares one parameter.
+type Param struct {
+	Name     string
+	Type     ParamType
+	Required bool
+	// Static parameters (addresses, topics, roles) come from the flow's author
+	// alone: `{{ expr }}` in them is refused at load.
+	Static bool
+	// Secret parameters hold a reference, env:NAME or secret:NAME, resolved by
+	// the action at the moment of acting; plain text is taken with a warning.
+	Secret bool
+	Doc    string
+}
+
+// Permission is one IAM statement that an action needs. Resources may use
+// CloudFormation's ${AWS::Region}, ${AWS::AccountId} and ${AWS::Partition}.
+type Permission struct {
+	Actions   []string
+	Resources []string
+	Condition map[string]map[string]string
+}
+
+// Call is what an action is given. Everything in it that comes from an event
+// is data: never a host, a path or a role.
+type Call struct {
+	Key     string         // "run/step": the same for each attempt; sent as Idempotency-Key
+	Flow    string         // name of the flow
+	Params  map[string]any // resolved and checked against the Spec; texts already escaped by Spec.Escape
+	Body    any            // the rendered template, nil without one; texts already escaped
+	Finding Finding        // not escaped
+	Account string         // of the event
+	Region  string         // of the event
+	Prefix  string         // "[DRY RUN] " after a dry repair; goes before the notice's text
+	Now     time.Time
+}
+
+// Result is what an action reports of a success; it is kept in the run and
+// seen as `steps.NAME.result`. It holds no secrets.
+type Result map[string]any

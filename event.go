@@ -1,0 +1,141 @@
+package responder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits on one event.
+const (
+	MaxEventBytes = 256 << 10 // the bare event JSON, as queued
+	MaxNesting    = 100       // objects and arrays inside each other
+)
+
+// Event is one thing that happened, in EventBridge's shape.
+//
+// Raw is the truth and travels unchanged from ingest on; Body is Raw decoded
+// as encoding/json decodes into a map: keys are case-sensitive, of duplicate
+// keys the last wins, numbers are float64. Both are read-only.
+type Event struct {
+	Raw  json.RawMessage
+	Body map[string]any
+}
+
+// DecodeEvent reads one event. It refuses, with an error that says why, what
+// is not one JSON object in UTF-8 within MaxEventBytes and MaxNesting.
+func DecodeEvent(raw []byte) (Event, error) {
+	if len(raw) > MaxEventBytes {
+		return Event{}, fmt.Errorf("event is %d bytes; at most %d are taken", len(raw), MaxEventBytes)
+	}
+	if !utf8.Valid(raw) {
+		return Event{}, fmt.Errorf("event is not valid UTF-8")
+	}
+	if err := CheckNesting(raw); err != nil {
+		return Event{}, err
+	}
+	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return Event{}, fmt.Errorf("event is not a JSON object")
+	}
+	var body map[string]any
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return Event{}, fmt.Errorf("event is not valid JSON: %w", err)
+	}
+	return Event{Raw: raw, Body: body}, nil
+}
+
+// CheckNesting refuses JSON nested deeper than MaxNesting without decoding it:
+// one pass, no allocation. It does not otherwise judge the JSON.
+func CheckNesting(raw []byte) error {
+	depth, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxNesting {
+				return fmt.Errorf("JSON is nested deeper than %d at byte %d", MaxNesting, i)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// Key identifies the event however often it is sent: a CloudTrail record's
+// "recipientAccountId/eventID", else the event's id, else the hash of its bytes.
+func (e Event) Key() string {
+	if id := e.text("detail", "eventID"); id != "" {
+		account := e.text("detail", "recipientAccountId")
+		if account == "" {
+			account = e.Account()
+		}
+		return account + "/" + id
+	}
+	if id := e.ID(); id != "" {
+		return id
+	}
+	sum := sha256.Sum256(e.Raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// ID is the event's own id, "" if it has none.
+func (e Event) ID() string { return e.text("id") }
+
+// Account is the id of the account the event belongs to, "" if it names none.
+func (e Event) Account() string { return e.text("account") }
+
+// Region is where it happened: the record's awsRegion, else the event's region.
+func (e Event) Region() string {
+	if region := e.text("detail", "awsRegion"); region != "" {
+		return region
+	}
+	return e.text("region")
+}
+
+// Time is when it happened: the record's eventTime, else the event's time.
+// ok is false if neither is a time in RFC 3339.
+func (e Event) Time() (t time.Time, ok bool) {
+	for _, path := range [][]string{{"detail", "eventTime"}, {"time"}} {
+		if t, err := time.Parse(time.RFC3339, e.text(path...)); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// Name is the record's eventName, else the event's detail-type.
+func (e Event) Name() string {
+	if name := e.text("detail", "eventName"); name != "" {
+		return name
+	}
+	return e.text("detail-type")
+}
+
+// SessionIssuer is the ARN of the role behind the caller's session, "" if none.
+// Unlike a session name, it cannot be chosen by the caller.
+func (e Event) SessionIssuer() string {
+	return e.text("detail", "userIdentity", "sessionContext", "sessionIssuer", "arn")
+}
+
+// text follows keys through objects and gives the string at their end, or "".
+func (e Event) text(path ...string) string {
+	var value any = e.Body
+	for _, key := range path {
+		object, ok := value.(map[string]any)
+		if !ok {
+			return ""
+		}
+		value = object[key]
+	}
+	text, _ := value.(string)
+	return text
+}

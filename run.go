@@ -1,0 +1,218 @@
+package responder
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// MaxRunBytes is the most that an encoded run may take in a store.
+const MaxRunBytes = 350_000
+
+// maxRunJSON bounds what decoding a stored run may inflate to.
+const maxRunJSON = 32 << 20
+
+// RunRetention is how long a finished run is kept at the least, and so how long
+// an event sent again is recognised.
+const RunRetention = 30 * 24 * time.Hour
+
+// RunState is where a run stands.
+type RunState string
+
+// The states of a run. The first three may change on their own; the others are ends.
+const (
+	RunRunning          RunState = "running"
+	RunWaiting          RunState = "waiting"
+	RunAwaitingApproval RunState = "awaiting_approval"
+	RunSucceeded        RunState = "succeeded"
+	RunStopped          RunState = "stopped" // a check said no
+	RunFailed           RunState = "failed"
+	RunCancelled        RunState = "cancelled"
+	RunSuppressed       RunState = "suppressed"
+	RunParked           RunState = "parked" // cannot be decoded, or its flow is disabled
+)
+
+// RunStates lists every state, in the order that people read them.
+func RunStates() []RunState {
+	return []RunState{RunRunning, RunWaiting, RunAwaitingApproval, RunSucceeded, RunStopped, RunFailed, RunCancelled, RunSuppressed, RunParked}
+}
+
+// Ended reports whether the run will not move on by itself.
+func (s RunState) Ended() bool {
+	switch s {
+	case RunRunning, RunWaiting, RunAwaitingApproval:
+		return false
+	}
+	return true
+}
+
+// Mode says whether a run acts. It is set at creation; guards read at the
+// moment of acting can only make it stricter.
+type Mode string
+
+// The modes.
+const (
+	ModeLive Mode = "live" // notices act, repairs as the flow says
+	ModeDry  Mode = "dry"  // nothing leaves the process: checks count as true
+)
+
+// Run is one execution of one flow for one finding.
+//
+// A store changes it only by conditional write: see RunStore.
+type Run struct {
+	V       int                   `json:"v"`
+	ID      string                `json:"id"`
+	Version int64                 `json:"version"` // counts the writes, 1 after Create
+	Token   string                `json:"token"`   // names the attempt that wrote this version
+	Flow    FlowSnapshot          `json:"flow"`
+	Finding Finding               `json:"finding"`
+	Mode    Mode                  `json:"mode"`
+	State   RunState              `json:"state"`
+	Due     time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
+	Lease   time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
+	Steps   map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
+	Cause   string                `json:"cause,omitempty"`
+	Created time.Time             `json:"created"`
+	Updated time.Time             `json:"updated"`
+}
+
+// FlowSnapshot is the flow as it was when the run began.
+type FlowSnapshot struct {
+	Name   string `json:"name"`
+	Steps  []Step `json:"steps"`
+	Digest string `json:"digest"`
+}
+
+// StepStatus is where a step of a run stands.
+type StepStatus string
+
+// The states of a step. A step not in Run.Steps has not been reached.
+const (
+	StepRunning   StepStatus = "running"   // an attempt is under way, or its outcome is not known
+	StepWaiting   StepStatus = "waiting"   // until Due: a wait, or before the next attempt
+	StepSucceeded StepStatus = "succeeded" //
+	StepFailed    StepStatus = "failed"    //
+	StepSkipped   StepStatus = "skipped"   // its condition was false, or repairs are off
+	StepStopped   StepStatus = "stopped"   // a check said no
+)
+
+// StepState is what a run knows of one of its steps.
+type StepState struct {
+	State    StepStatus     `json:"state"`
+	Params   map[string]any `json:"params,omitempty"` // as resolved before the first attempt; secrets stay references
+	Dry      bool           `json:"dry,omitempty"`    // nothing was done: recorded what would have been
+	Attempts []Attempt      `json:"attempts,omitempty"`
+	Result   map[string]any `json:"result,omitempty"`
+	Error    string         `json:"error,omitempty"`
+	Due      time.Time      `json:"due,omitzero"`
+}
+
+// Attempt is one try of a step.
+type Attempt struct {
+	Began time.Time `json:"began"`
+	Ended time.Time `json:"ended,omitzero"` // zero: not known to have ended
+	Error string    `json:"error,omitempty"`
+}
+
+// Clone gives a copy whose Steps can be changed without touching r. Finding,
+// flow, parameters and results are shared: they are never changed in place.
+func (r *Run) Clone() *Run {
+	c := *r
+	c.Steps = maps.Clone(r.Steps)
+	for path, s := range c.Steps {
+		copied := *s
+		copied.Attempts = slices.Clone(s.Attempts)
+		c.Steps[path] = &copied
+	}
+	return &c
+}
+
+// RunSummary is what a list shows of a run.
+type RunSummary struct {
+	ID       string    `json:"id"`
+	Flow     string    `json:"flow"`
+	Rule     string    `json:"rule"`
+	Severity Severity  `json:"severity"`
+	State    RunState  `json:"state"`
+	Mode     Mode      `json:"mode"`
+	Title    string    `json:"title"`
+	Account  string    `json:"account,omitempty"`
+	Cause    string    `json:"cause,omitempty"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
+	Due      time.Time `json:"due,omitzero"`
+}
+
+// Summary gives what a list shows of the run.
+func (r *Run) Summary() RunSummary {
+	var account string
+	if e, err := DecodeEvent(r.Finding.Event); err == nil {
+		account = e.Account()
+	}
+	return RunSummary{
+		ID: r.ID, Flow: r.Flow.Name, Rule: r.Finding.Rule, Severity: r.Finding.Severity,
+		State: r.State, Mode: r.Mode, Title: r.Finding.Title, Account: account, Cause: r.Cause,
+		Created: r.Created, Updated: r.Updated, Due: r.Due,
+	}
+}
+
+// EncodeRun gives the bytes a store keeps: the run's JSON, gzipped. A run over
+// MaxRunBytes is refused with ErrTooLarge.
+func EncodeRun(r *Run) ([]byte, error) {
+	data, err := encode(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode run %s: %w", r.ID, err)
+	}
+	var buf bytes.Buffer
+	zw := gzip.NewWriter(&buf)
+	if _, err := zw.Write(data); err != nil {
+		return nil, fmt.Errorf("encode run %s: %w", r.ID, err)
+	}
+	if err := zw.Close(); err != nil {
+		return nil, fmt.Errorf("encode run %s: %w", r.ID, err)
+	}
+	if buf.Len() > MaxRunBytes || len(data) > maxRunJSON {
+		return nil, fmt.Errorf("run %s takes %d bytes, at most %d are kept: %w", r.ID, buf.Len(), MaxRunBytes, ErrTooLarge)
+	}
+	return buf.Bytes(), nil
+}
+
+// DecodeRun reads what EncodeRun wrote. A run of a newer Responder gives ErrFutureVersion.
+func DecodeRun(data []byte) (*Run, error) {
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("decode run: %w", err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(zr, maxRunJSON+1))
+	if err != nil {
+		return nil, fmt.Errorf("decode run: %w", err)
+	}
+	if len(plain) > maxRunJSON {
+		return nil, fmt.Errorf("decode run: inflates to more than %d bytes: %w", maxRunJSON, ErrTooLarge)
+	}
+	var version struct{ V int }
+	if err := json.Unmarshal(plain, &version); err != nil {
+		return nil, fmt.Errorf("decode run: %w", err)
+	}
+	if version.V != 1 {
+		return nil, fmt.Errorf("run of version %d: %w", version.V, ErrFutureVersion)
+	}
+	var r Run
+	if err := json.Unmarshal(plain, &r); err != nil {
+		return nil, fmt.Errorf("decode run: %w", err)
+	}
+	if r.Steps == nil {
+		r.Steps = map[string]*StepState{}
+	}
+	for path, s := range r.Steps {
+		if s == nil {
+			return nil, fmt.Errorf("decode run %s: step %s is null", r.ID, path)
+		}
+	}
+	return &r, nil
+}
