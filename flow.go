@@ -16,6 +16,24 @@ const (
 	RepairsLive Repairs = "live" // repairs act
 )
 
+// Stricter gives the one of two that allows less.
+func (r Repairs) Stricter(other Repairs) Repairs {
+	for _, least := range []Repairs{RepairsOff, RepairsDry} {
+		if r.orDry() == least || other.orDry() == least {
+			return least
+		}
+	}
+	return RepairsLive
+}
+
+// orDry names the zero value, and what a newer Responder may know beyond these.
+func (r Repairs) orDry() Repairs {
+	if r == RepairsOff || r == RepairsLive {
+		return r
+	}
+	return RepairsDry
+}
+
 // Flow says what to do about findings of some rules. It is immutable once loaded.
 type Flow struct {
 	Name     string

@@ -83,9 +83,10 @@ type Run struct {
 
 // FlowSnapshot is the flow as it was when the run began.
 type FlowSnapshot struct {
-	Name   string `json:"name"`
-	Steps  []Step `json:"steps"`
-	Digest string `json:"digest"`
+	Name    string  `json:"name"`
+	Repairs Repairs `json:"repairs,omitempty"` // the stricter of this and the flow's present one counts
+	Steps   []Step  `json:"steps"`
+	Digest  string  `json:"digest"` // of Steps
 }
 
 // StepStatus is where a step of a run stands.
@@ -104,7 +105,11 @@ const (
 // StepState is what a run knows of one of its steps.
 type StepState struct {
 	State    StepStatus     `json:"state"`
+	Action   string         `json:"action,omitempty"` // what the step does; for check and remediate, what the rule bound
+	Kind     Kind           `json:"kind,omitempty"`   // of the action
+	Branch   string         `json:"branch,omitempty"` // of an if: "then" or "else"
 	Params   map[string]any `json:"params,omitempty"` // as resolved before the first attempt; secrets stay references
+	Body     any            `json:"body,omitempty"`   // the rendered template, as Params
 	Dry      bool           `json:"dry,omitempty"`    // nothing was done: recorded what would have been
 	Attempts []Attempt      `json:"attempts,omitempty"`
 	Result   map[string]any `json:"result,omitempty"`
@@ -112,11 +117,13 @@ type StepState struct {
 	Due      time.Time      `json:"due,omitzero"`
 }
 
-// Attempt is one try of a step.
+// Attempt is one try of a step, or one look at whether a repair was done.
 type Attempt struct {
-	Began time.Time `json:"began"`
-	Ended time.Time `json:"ended,omitzero"` // zero: not known to have ended
-	Error string    `json:"error,omitempty"`
+	Began   time.Time `json:"began"`
+	Ended   time.Time `json:"ended,omitzero"` // zero: not known to have ended
+	Error   string    `json:"error,omitempty"`
+	Unknown bool      `json:"unknown,omitempty"` // of a repair: nobody knows yet whether it acted
+	Verify  bool      `json:"verify,omitempty"`  // a look, not a try
 }
 
 // Clone gives a copy whose Steps can be changed without touching r. Finding,
