@@ -1,0 +1,171 @@
+package lang
+
+import (
+	"strings"
+
+	"github.com/skycrafters/responder"
+)
+
+// EventNames are the names that EventEnv gives.
+func EventNames() []string {
+	return []string{"event", "action", "ok", "denied", "req", "resp", "actor", "ip", "account", "region", "time"}
+}
+
+// actorKeys are the keys of `actor`. Read-only.
+var actorKeys = []string{"type", "name", "arn", "id", "account", "key", "session"}
+
+// EventEnv is the environment over an event:
+//
+//	event    the event as it came
+//	action   "service:Call", as IAM spells services: "iam:CreateUser"; nil for what is no call
+//	ok       the call worked: no errorCode, and for a console login "Success"; nil for what is no call
+//	denied   it was refused for lack of permission
+//	req      the call's request parameters;  resp  its response elements
+//	actor    {type, name, arn, id, account, key, session}
+//	ip       the caller's address, nil unless it is one (AWS writes host names there, too)
+//	account  {id, name, and what `accounts` says}; name is the id where nobody gave another
+//	region   where;  time  when, by the event itself
+//
+// What the event does not tell is nil. accounts is by account id. The map is
+// new: the caller may add names. Cost: a few small maps.
+func EventEnv(event responder.Event, accounts map[string]map[string]any) map[string]any {
+	detail, _ := event.Body["detail"].(map[string]any)
+	env := map[string]any{
+		"event":   event.Body,
+		"action":  nil,
+		"ok":      nil,
+		"denied":  nil,
+		"req":     detail["requestParameters"],
+		"resp":    detail["responseElements"],
+		"actor":   actor(detail),
+		"ip":      nil,
+		"account": account(event, accounts),
+		"region":  orNil(event.Region()),
+		"time":    nil,
+	}
+	if t, ok := event.Time(); ok {
+		env["time"] = t
+	}
+	if _, ok := parseAddress(detail["sourceIPAddress"]); ok {
+		env["ip"] = detail["sourceIPAddress"]
+	}
+	if source, _ := detail["eventSource"].(string); source != "" {
+		if name, _ := detail["eventName"].(string); name != "" {
+			service, _, _ := strings.Cut(source, ".")
+			env["action"] = service + ":" + name
+			env["ok"] = worked(detail, name)
+			env["denied"] = isDenied(text(detail, "errorCode"))
+		}
+	}
+	return env
+}
+
+func worked(detail map[string]any, name string) bool {
+	if code := detail["errorCode"]; code != nil && code != "" {
+		return false
+	}
+	return name != "ConsoleLogin" || text(detail, "responseElements", "ConsoleLogin") == "Success"
+}
+
+// isDenied knows the error codes that AWS services give for lack of permission.
+func isDenied(code string) bool {
+	code = strings.TrimPrefix(code, "Client.")
+	return strings.HasPrefix(code, "AccessDenied") || strings.HasPrefix(code, "Unauthorized") ||
+		code == "AuthorizationError" || code == "Forbidden" || code == "NotAuthorized" || code == "NotAuthorizedException"
+}
+
+func actor(detail map[string]any) map[string]any {
+	who, _ := detail["userIdentity"].(map[string]any)
+	kind := text(who, "type")
+	arn := text(who, "arn")
+	a := map[string]any{
+		"type": orNil(kind), "arn": orNil(arn), "id": orNil(text(who, "principalId")), "account": orNil(text(who, "accountId")),
+		"key": orNil(text(who, "accessKeyId")), "session": nil, "name": nil,
+	}
+	name := text(who, "userName")
+	switch {
+	case kind == "Root":
+		name = "Root user"
+	case kind == "AssumedRole":
+		if issuer := text(who, "sessionContext", "sessionIssuer", "userName"); issuer != "" {
+			name = issuer
+		}
+		if _, session, found := strings.Cut(text(who, "principalId"), ":"); found {
+			a["session"] = session
+		}
+	case kind == "AWSService":
+		name = text(who, "invokedBy")
+	}
+	for _, other := range []string{lastOf(arn), text(who, "invokedBy"), text(who, "principalId")} {
+		if name == "" {
+			name = other
+		}
+	}
+	a["name"] = orNil(name)
+	return a
+}
+
+// lastOf is what stands behind the last slash of an ARN.
+func lastOf(arn string) string {
+	if i := strings.LastIndexByte(arn, '/'); i >= 0 {
+		return arn[i+1:]
+	}
+	return ""
+}
+
+func account(event responder.Event, accounts map[string]map[string]any) map[string]any {
+	id := event.Account()
+	known := accounts[id]
+	a := make(map[string]any, len(known)+2)
+	a["name"] = orNil(id)
+	for k, v := range known {
+		a[k] = v
+	}
+	a["id"] = orNil(id)
+	return a
+}
+
+// text follows keys through objects to a text, "" where there is none.
+func text(object map[string]any, path ...string) string {
+	var value any = object
+	for _, key := range path {
+		value = member(value, key)
+	}
+	s, _ := value.(string)
+	return s
+}
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// FindingNames are the names that FindingEnv gives beyond EventNames.
+func FindingNames() []string {
+	return []string{"finding", "rule", "id", "title", "severity", "message", "resources", "meta", "number", "key"}
+}
+
+// FindingEnv is EventEnv with what a finding says, each part by its own name
+// and all under `finding`.
+func FindingEnv(f responder.Finding, event responder.Event, accounts map[string]map[string]any) map[string]any {
+	env := EventEnv(event, accounts)
+	resources := make([]any, len(f.Resources))
+	for i, r := range f.Resources {
+		resources[i] = r
+	}
+	var meta any
+	if f.Meta != nil {
+		meta = f.Meta
+	}
+	finding := map[string]any{
+		"rule": f.Rule, "id": orNil(f.ID), "title": f.Title, "severity": f.Severity, "message": f.Message,
+		"resources": resources, "meta": meta, "number": f.Number, "key": f.Key,
+	}
+	for name, value := range finding {
+		env[name] = value
+	}
+	env["finding"] = finding
+	return env
+}

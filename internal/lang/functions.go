@@ -1,0 +1,313 @@
+package lang
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/vm/runtime"
+)
+
+// functions are all functions that a calm tree calls: the operators under their
+// own signs, the built-ins under "calm NAME", the helpers by name. Read-only.
+var functions = functionTable()
+
+// boolFunctions are those of functions that give only true or false. Read-only.
+var boolFunctions = map[string]bool{
+	"?": true, "<": true, ">": true, "<=": true, ">=": true, "in": true, "in..": true, "contains": true,
+	"startsWith": true, "endsWith": true, "matches": true,
+	"ip_in": true, "public_ip": true, "glob": true, "matches_any": true, "working_hours": true, "weekend": true, "grants_public": true,
+}
+
+// predicateBuiltins stay expr's own, with a calm list to work on. Read-only.
+var predicateBuiltins = map[string]bool{
+	"all": true, "none": true, "any": true, "one": true, "filter": true, "map": true, "find": true, "findIndex": true,
+	"findLast": true, "findLastIndex": true, "count": true, "sum": true, "groupBy": true, "sortBy": true, "reduce": true,
+}
+
+func functionTable() conf.FunctionsTable {
+	table := conf.FunctionsTable{}
+	anyFunc := reflect.TypeFor[func(...any) any]()
+	boolFunc := reflect.TypeFor[func(...any) bool]()
+	listFunc := reflect.TypeFor[func(...any) []any]()
+	add0 := func(name string, fn func(args ...any) (any, error)) {
+		t := anyFunc
+		switch {
+		case boolFunctions[name]:
+			t = boolFunc
+		case name == "list" || name == "numbers" || name == "truths":
+			t = listFunc
+		}
+		table[name] = &builtin.Function{Name: name, Func: fn, Types: []reflect.Type{t}}
+	}
+	for name, fn := range operators() {
+		add0(name, fn)
+	}
+	for _, f := range builtin.Builtins {
+		if !predicateBuiltins[f.Name] && !slices.Contains(disabledBuiltins, f.Name) {
+			add0("calm "+f.Name, calmBuiltin(f))
+		}
+	}
+	for _, h := range helpers {
+		add0(h.Name, h.call)
+	}
+	return table
+}
+
+func operators() map[string]func(args ...any) (any, error) {
+	two := func(f func(a, b any) any) func(...any) (any, error) {
+		return func(args ...any) (any, error) { return f(args[0], args[1]), nil }
+	}
+	order := func(test func(order int) bool) func(...any) (any, error) {
+		return func(args ...any) (any, error) {
+			o, ok := compare(args[0], args[1])
+			return ok && test(o), nil
+		}
+	}
+	text := func(test func(a, b string) bool) func(...any) (any, error) {
+		return func(args ...any) (any, error) { return texts(args[0], args[1], test), nil }
+	}
+	return map[string]func(args ...any) (any, error){
+		"[]":         two(member),
+		"[:]":        func(args ...any) (any, error) { return cut(args[0], args[1], args[2]), nil },
+		"?":          func(args ...any) (any, error) { return truth(args[0]) },
+		"list":       func(args ...any) (any, error) { return list(args[0]), nil },
+		"number":     func(args ...any) (any, error) { return numberOrZero(args[0]), nil },
+		"numbers":    func(args ...any) (any, error) { return numbers(args[0]), nil },
+		"truths":     func(args ...any) (any, error) { return truths(args[0]) },
+		"<":          order(func(o int) bool { return o < 0 }),
+		">":          order(func(o int) bool { return o > 0 }),
+		"<=":         order(func(o int) bool { return o <= 0 }),
+		">=":         order(func(o int) bool { return o >= 0 }),
+		"+":          two(add),
+		"-":          two(subtract),
+		"*":          two(multiply),
+		"/":          two(divide),
+		"%":          two(modulo),
+		"**":         two(power),
+		"^":          two(power),
+		"neg":        func(args ...any) (any, error) { return negate(args[0]), nil },
+		"pos":        func(args ...any) (any, error) { v, _ := number(args[0]); return v, nil },
+		"..":         func(args ...any) (any, error) { return span1(args[0], args[1]) },
+		"in":         func(args ...any) (any, error) { return isIn(args[0], args[1]), nil },
+		"in..":       func(args ...any) (any, error) { return inSpan(args[0], args[1], args[2]), nil },
+		"contains":   text(strings.Contains),
+		"startsWith": text(strings.HasPrefix),
+		"endsWith":   text(strings.HasSuffix),
+		"matches":    func(args ...any) (any, error) { return matches(args[0], args[1]) },
+	}
+}
+
+func numberOrZero(value any) any {
+	if n, ok := number(value); ok {
+		return n
+	}
+	return 0
+}
+
+func numbers(value any) []any {
+	return slices.DeleteFunc(slices.Clone(list(value)), func(v any) bool { _, ok := number(v); return !ok })
+}
+
+func truths(value any) ([]any, error) {
+	out := make([]any, 0)
+	for _, v := range list(value) {
+		t, err := truth(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// builtinNamed reports whether expr has a built-in of that name.
+func builtinNamed(name string) bool { _, ok := builtin.Index[name]; return ok }
+
+// builtinArity gives how many arguments a built-in takes, where its declaration says so.
+func builtinArity(name string) (least, most int, ok bool) {
+	if arity, ok := arities[name]; ok {
+		return arity[0], arity[1], true
+	}
+	f := builtin.Builtins[builtin.Index[name]]
+	if f.Predicate || len(f.Types) == 0 || f.Validate != nil {
+		return 0, 0, false
+	}
+	least = math.MaxInt
+	for _, t := range f.Types {
+		if t.IsVariadic() {
+			return 0, 0, false
+		}
+		least, most = min(least, t.NumIn()), max(most, t.NumIn())
+	}
+	return least, most, true
+}
+
+// arities are the built-ins whose declarations do not say it. Read-only.
+var arities = map[string][2]int{
+	"len": {1, 1}, "get": {2, 2}, "take": {2, 2}, "keys": {1, 1}, "values": {1, 1}, "toPairs": {1, 1}, "fromPairs": {1, 1},
+	"first": {1, 1}, "last": {1, 1}, "reverse": {1, 1}, "uniq": {1, 1}, "flatten": {1, 1}, "sort": {1, 2}, "join": {1, 2},
+	"abs": {1, 1}, "ceil": {1, 1}, "floor": {1, 1}, "round": {1, 1}, "int": {1, 1}, "float": {1, 1}, "string": {1, 1},
+	"date": {1, 4}, "concat": {1, math.MaxInt}, "min": {1, math.MaxInt}, "max": {1, math.MaxInt}, "mean": {1, math.MaxInt}, "median": {1, math.MaxInt},
+}
+
+// calmBuiltin is a built-in with calm arguments; see the table in calm.go.
+func calmBuiltin(f *builtin.Function) func(args ...any) (any, error) {
+	if own, ok := ownBuiltins[f.Name]; ok {
+		return own
+	}
+	return func(args ...any) (value any, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("%s: cannot work on %s", f.Name, kindsOf(args))
+			}
+		}()
+		if listBuiltins[f.Name] {
+			args[0] = list(args[0])
+		}
+		if slices.Contains(args, any(nil)) {
+			return nil, nil
+		}
+		switch {
+		case f.Fast != nil:
+			return f.Fast(args[0]), nil
+		case f.Safe != nil:
+			value, memory, err := f.Safe(args...)
+			if memory > conf.DefaultMemoryBudget {
+				return nil, fmt.Errorf("%s: the result is too large", f.Name)
+			}
+			return value, err
+		}
+		return f.Func(args...)
+	}
+}
+
+func kindsOf(args []any) string {
+	kinds := make([]string, len(args))
+	for i, a := range args {
+		kinds[i] = kindOf(a)
+	}
+	return strings.Join(kinds, " and ")
+}
+
+// listBuiltins take a list first. Read-only.
+var listBuiltins = map[string]bool{
+	"first": true, "last": true, "take": true, "reverse": true, "uniq": true, "flatten": true, "sort": true, "mean": true, "median": true, "fromPairs": true,
+}
+
+// ownBuiltins differ from expr's by more than a nil. Read-only.
+var ownBuiltins = map[string]func(args ...any) (any, error){
+	"get":     func(args ...any) (any, error) { return member(args[0], args[1]), nil },
+	"len":     func(args ...any) (any, error) { return length(args[0]), nil },
+	"string":  func(args ...any) (any, error) { return textOrNil(args[0]), nil },
+	"join":    func(args ...any) (any, error) { return join(args...), nil },
+	"keys":    func(args ...any) (any, error) { return list(sortedKeys(args[0])), nil },
+	"values":  func(args ...any) (any, error) { return sortedValues(args[0]), nil },
+	"toPairs": func(args ...any) (any, error) { return sortedPairs(args[0]), nil },
+	"concat":  func(args ...any) (any, error) { return concat(args...), nil },
+	"uniq":    func(args ...any) (any, error) { return uniq(args[0]), nil },
+	"take":    func(args ...any) (any, error) { return take(args[0], args[1]) },
+}
+
+func length(value any) int {
+	switch v := value.(type) {
+	case string:
+		return len([]rune(v))
+	case []any:
+		return len(v)
+	case []string:
+		return len(v)
+	case map[string]any:
+		return len(v)
+	case map[any][]any:
+		return len(v)
+	case set:
+		return len(v)
+	}
+	return 0
+}
+
+func textOrNil(value any) any {
+	if value == nil {
+		return nil
+	}
+	return Format(value)
+}
+
+// join puts the texts of a list together; unlike expr's it takes any values.
+func join(args ...any) string {
+	glue := ""
+	if len(args) > 1 {
+		glue, _ = args[1].(string)
+	}
+	var parts []string
+	for _, v := range list(args[0]) {
+		parts = append(parts, Format(v))
+	}
+	return strings.Join(parts, glue)
+}
+
+// sortedKeys gives an object's keys in order, so that the same event always
+// gives the same text.
+func sortedKeys(value any) []string {
+	switch v := value.(type) {
+	case map[string]any:
+		return keys(v)
+	case map[any][]any:
+		var names []string
+		for k := range v {
+			names = append(names, Format(k))
+		}
+		sort.Strings(names)
+		return names
+	}
+	return nil
+}
+
+func sortedValues(value any) []any {
+	out := []any{}
+	for _, k := range sortedKeys(value) {
+		out = append(out, member(value, k))
+	}
+	return out
+}
+
+func sortedPairs(value any) []any {
+	out := []any{}
+	for _, k := range sortedKeys(value) {
+		out = append(out, []any{k, member(value, k)})
+	}
+	return out
+}
+
+func concat(args ...any) []any {
+	out := []any{}
+	for _, a := range args {
+		out = append(out, list(a)...)
+	}
+	return out
+}
+
+func uniq(value any) []any {
+	out := []any{}
+	for _, v := range list(value) {
+		if !slices.ContainsFunc(out, func(o any) bool { return runtime.Equal(o, v) }) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func take(value, count any) (any, error) {
+	n, ok := whole(count)
+	if !ok {
+		return nil, fmt.Errorf("take: cannot take %s elements", kindOf(count))
+	}
+	l := list(value)
+	return l[:max(0, min(n, len(l)))], nil
+}

@@ -1,0 +1,114 @@
+package lang
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// hours are prepared working hours.
+type hours struct {
+	zone          *time.Location
+	week, weekend *shift
+}
+
+// shift is a part of the day, in minutes since midnight.
+type shift struct{ from, to int }
+
+// prepareHours reads {zone, week: {from, to}, weekend: {from, to}}; `timeZone`
+// is taken for zone, as the original called it.
+func prepareHours(value any) (any, error) {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("working hours are {zone, week, weekend}, not %s", kindOf(value))
+	}
+	h := &hours{}
+	for _, key := range keys(object) {
+		var err error
+		switch key {
+		case "zone", "timeZone":
+			var zone any
+			if zone, err = prepareZone(object[key]); err == nil {
+				h.zone = zone.(*time.Location)
+			}
+		case "week":
+			h.week, err = readShift(key, object[key])
+		case "weekend":
+			h.weekend, err = readShift(key, object[key])
+		default:
+			err = fmt.Errorf("unknown key %q of working hours: there are zone, week, weekend", key)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if h.zone == nil {
+		return nil, fmt.Errorf("working hours need a zone, such as \"Europe/Paris\" or \"UTC\"")
+	}
+	return h, nil
+}
+
+func readShift(name string, value any) (*shift, error) {
+	if value == nil {
+		return nil, nil
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s is {from, to}, not %s", name, kindOf(value))
+	}
+	var s shift
+	for key, minutes := range map[string]*int{"from": &s.from, "to": &s.to} {
+		text, _ := object[key].(string)
+		read, err := readClock(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", name, key, err)
+		}
+		*minutes = read
+	}
+	return &s, nil
+}
+
+// readClock reads 8:00AM, 02:00PM, 14:00 and 24:00 as minutes since midnight.
+func readClock(text string) (int, error) {
+	clean := strings.ToUpper(strings.ReplaceAll(text, " ", ""))
+	if clean == "24:00" {
+		return 24 * 60, nil
+	}
+	for _, layout := range []string{"3:04PM", "15:04"} {
+		if t, err := time.Parse(layout, clean); err == nil {
+			return t.Hour()*60 + t.Minute(), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no time of day: write 8:00AM or 08:00", text)
+}
+
+func workingHours(value, in any) (bool, error) {
+	h, ok := in.(*hours)
+	if !ok {
+		ready, err := prepareHours(in)
+		if err != nil {
+			return false, err
+		}
+		h = ready.(*hours)
+	}
+	t, err := timeIn(value, h.zone)
+	if t == nil {
+		return false, err
+	}
+	s := h.week
+	if isWeekend(*t) {
+		s = h.weekend
+	}
+	if s == nil {
+		return true, nil
+	}
+	minute := t.Hour()*60 + t.Minute()
+	if s.from <= s.to {
+		return s.from <= minute && minute < s.to, nil
+	}
+	return minute >= s.from || minute < s.to, nil // over midnight
+}
+
+func isWeekend(t time.Time) bool {
+	return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday
+}
