@@ -139,8 +139,10 @@ func (r *Reader) element() (Element, error) {
 	line := r.line
 	n, err := r.measure()
 	switch {
-	case err != nil && r.place == atTop && (r.err == nil || r.err == io.EOF):
+	case err != nil && r.place == atTop:
 		return Element{}, r.damagedLine(line, err)
+	case err == errTruncated && r.err != io.EOF:
+		return Element{}, r.loseRest(line, r.err)
 	case err != nil:
 		return Element{}, r.loseRest(line, err)
 	}
@@ -168,9 +170,6 @@ func (r *Reader) measure() (int, error) {
 		if n == len(r.buf)-r.pos && !r.more() {
 			if s.complete() {
 				return n, nil
-			}
-			if r.err != io.EOF {
-				return 0, r.err
 			}
 			return 0, errTruncated
 		}

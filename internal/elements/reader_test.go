@@ -128,7 +128,8 @@ func TestReaderReadError(t *testing.T) {
 	for in, want := range map[string][]string{
 		"":                    {"! element 0 (line 1): disk on fire (lost)"},
 		"{}\n":                {"0:1 {}", "! element 1 (line 2): disk on fire (lost)"},
-		"{}\n{\"a\":":         {"0:1 {}", "! element 1 (line 2): disk on fire (lost)"},
+		"{}\n{\"a\":":         {"0:1 {}", "! element 1 (line 2): the input ends in the middle of it", "! element 2 (line 2): disk on fire (lost)"},
+		"{\"a\":\n{}":         {"! element 0 (line 1): the input ends in the middle of it", "1:2 {}", "! element 2 (line 2): disk on fire (lost)"},
 		`{"Records":[{}`:      {"0:1 {}", "! element 1 (line 1): disk on fire (lost)"},
 		`{"Records":[{},{"a"`: {"0:1 {}", "! element 1 (line 1): disk on fire (lost)"},
 		"x\n":                 {"! element 0 (line 1): expected a JSON object or array", "! element 1 (line 2): disk on fire (lost)"},

@@ -1,0 +1,139 @@
+// Package archive reads event files: samples, CloudTrail archives, exports.
+// A file is gzipped or plain, and holds what package elements describes: one
+// event, JSON lines, an array, or a CloudTrail file {"Records": […]}.
+//
+// Elements come as they stand in the file; what they mean (event, raw
+// CloudTrail record, neither) is the caller's to judge. The package imports
+// internal/elements and the standard library.
+package archive
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/skycrafters/responder/internal/elements"
+)
+
+// MaxElementBytes is the longest element of a file, as it stands there.
+const MaxElementBytes = 10 << 20
+
+// Stdin is the path that means standard input.
+const Stdin = "-"
+
+// Record is one element of a file.
+type Record struct {
+	File  string          // path, Stdin for standard input
+	Index int             // 0-based in that file
+	Line  int             // 1-based, of the inflated file
+	Raw   json.RawMessage // valid JSON as written; the caller's to keep
+}
+
+// Damage is what could not be read: an element, the rest of a file, or a path.
+type Damage struct {
+	File  string
+	Index int  // of the element in the file; -1: the file as a whole
+	Line  int  // 1-based; 0 for the file as a whole
+	Lost  bool // the rest of the file cannot be read
+	Err   error
+}
+
+func (d *Damage) Error() string {
+	switch {
+	case d.Index < 0:
+		return fmt.Sprintf("%s: %v", d.File, d.Err)
+	case d.Lost:
+		return fmt.Sprintf("%s: record %d (line %d): %v; the rest of the file is lost", d.File, d.Index, d.Line, d.Err)
+	default:
+		return fmt.Sprintf("%s: record %d (line %d): %v", d.File, d.Index, d.Line, d.Err)
+	}
+}
+
+func (d *Damage) Unwrap() error { return d.Err }
+
+// Records gives the elements of all files that Files finds for paths. Every
+// error is a *Damage, and the iteration goes on behind it. Memory is bounded by
+// MaxElementBytes, whatever the size of files, zipped or inflated.
+func Records(paths []string, stdin io.Reader) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for file, err := range Files(paths) {
+			if err != nil {
+				if !yield(Record{}, err) {
+					return
+				}
+				continue
+			}
+			for record, err := range readFile(file, stdin) {
+				if !yield(record, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Read gives the elements of one open file, gzipped or plain; name is what
+// records and damages call it. Errors are as those of Records.
+func Read(name string, file io.Reader) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		src, err := inflate(file)
+		if err != nil {
+			yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
+			return
+		}
+		for r := elements.NewReader(src, MaxElementBytes); ; {
+			e, err := r.Next()
+			if err == io.EOF {
+				return
+			}
+			var d *elements.Damage
+			switch {
+			case errors.As(err, &d):
+				err = &Damage{File: name, Index: d.Index, Line: d.Line, Lost: d.Lost, Err: d.Err}
+			case err != nil:
+				yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
+				return
+			}
+			if !yield(Record{File: name, Index: e.Index, Line: e.Line, Raw: e.Raw}, err) {
+				return
+			}
+		}
+	}
+}
+
+func readFile(path string, stdin io.Reader) iter.Seq2[Record, error] {
+	if path == Stdin {
+		return Read(path, stdin)
+	}
+	return func(yield func(Record, error) bool) {
+		file, err := os.Open(path)
+		if err != nil {
+			yield(Record{}, fileDamage(path, err))
+			return
+		}
+		defer file.Close() // read only: nothing is lost with its error
+		Read(path, file)(yield)
+	}
+}
+
+// inflate unzips what begins like a gzip file, whatever its name.
+func inflate(file io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReaderSize(file, 64<<10)
+	head, err := buffered.Peek(2)
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, err
+	case len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b:
+		return buffered, nil
+	}
+	zr, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, fmt.Errorf("gunzip: %w", err)
+	}
+	return zr, nil
+}
