@@ -1,0 +1,61 @@
+package actions
+
+import (
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// Deps is what the actions need from outside. The zero value of each field has
+// a sensible meaning, so that a catalogue for loading and checking flows is
+// New(Deps{}).
+type Deps struct {
+	// Timeout bounds one webhook request, answer included; 0 means 10 s.
+	Timeout time.Duration
+	// Transport carries webhook requests; nil means a clone of http.DefaultTransport.
+	Transport http.RoundTripper
+	// Secrets resolves secret:NAME; nil: there are none.
+	Secrets responder.Secrets
+	// Getenv resolves env:NAME; nil means os.Getenv.
+	Getenv func(string) string
+	// Now is the clock that a Retry-After date is measured by; nil means time.Now.
+	Now func() time.Time
+	// Version goes into the User-Agent; "" means "dev".
+	Version string
+	// AWS opens clients when an action acts; a nil factory makes its actions
+	// fail as *Permanent. See LazyAWS.
+	AWS AWS
+}
+
+// New gives the catalogue of all actions. It touches neither network nor AWS.
+func New(deps Deps) responder.Catalogue {
+	if deps.Getenv == nil {
+		deps.Getenv = os.Getenv
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Version == "" {
+		deps.Version = "dev"
+	}
+	refs := references{getenv: deps.Getenv, secrets: deps.Secrets}
+	hook := newWebhook(deps, refs)
+	own := &identity{sts: deps.AWS.STS}
+
+	catalogue := responder.Catalogue{}
+	for _, action := range []responder.Action{
+		newSendSlack(hook),
+		newSendDiscord(hook),
+		newSendGoogleChat(hook),
+		&sendEmail{open: deps.AWS.SNS, refs: refs},
+		&iamUserExists{users{open: deps.AWS.IAM, own: own}},
+		&iamDeleteUser{users{open: deps.AWS.IAM, own: own}},
+		&ec2InstanceAlive{instances{open: deps.AWS.EC2, own: own}},
+		&ec2TerminateInstances{instances{open: deps.AWS.EC2, own: own}},
+	} {
+		catalogue[action.Spec().Name] = action
+	}
+	return catalogue
+}

@@ -1,0 +1,153 @@
+package actions
+
+import (
+	"html"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+// terminalSequence is an ANSI control sequence (colours, cursor) or an
+// operating system command (window title, link).
+var terminalSequence = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
+
+// clean takes out of a text what deceives or disturbs its reader: terminal
+// sequences, control characters, overrides of the writing direction, bytes that
+// are not UTF-8. Line breaks of every kind become \n, tabs a space.
+func clean(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = terminalSequence.ReplaceAllString(text, "")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\r', r == '\u0085', r == '\u2028', r == '\u2029':
+			return '\n'
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r), isBidiControl(r):
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// isBidiControl tells the overrides, embeddings and isolates that can make a
+// text read otherwise than it is written.
+func isBidiControl(r rune) bool {
+	return r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069'
+}
+
+// inline is clean on one line.
+func inline(text string) string { return strings.Join(strings.Fields(clean(text)), " ") }
+
+// lines is clean, without blank lines. All but the first line are indented by a
+// space that no service folds, so that a value out of an event cannot pass for
+// further lines of the message around it.
+func lines(text string) string {
+	var kept []string
+	for line := range strings.SplitSeq(clean(text), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n\u2003")
+}
+
+// escapeMail makes a text harmless in plain text.
+func escapeMail(text string) string { return lines(text) }
+
+// escapeSlack makes a text harmless in Slack's mrkdwn: with & < > written as
+// entities nothing in it is a link or a mention, <!channel> included.
+// https://docs.slack.dev/messaging/formatting-message-text
+func escapeSlack(text string) string { return slackEntities.Replace(lines(text)) }
+
+var slackEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// escapeHTML makes a text harmless in a Google Chat card.
+func escapeHTML(text string) string { return html.EscapeString(lines(text)) }
+
+// escapeMarkdown makes a text harmless in Discord's Markdown.
+func escapeMarkdown(text string) string {
+	const special = "\\*_~`|<>[]()#@"
+	var b strings.Builder
+	for _, r := range lines(text) {
+		if strings.ContainsRune(special, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// length is a text's length in UTF-16 units, the most cautious of the ways in
+// which chat services count characters.
+func length(text string) int {
+	n := 0
+	for _, r := range text {
+		n += units(r)
+	}
+	return n
+}
+
+func units(r rune) int { return max(1, utf16.RuneLen(r)) }
+
+const ellipsis = "…"
+
+// cut shortens a text to at most max UTF-16 units, the last of them "…".
+func cut(text string, max int) string {
+	return cutAt(text, max, func(head string) string { return head })
+}
+
+// cutMarkup is cut for text with <tags> and &entities;, and never ends inside one.
+func cutMarkup(text string, max int) string {
+	return cutAt(text, max, func(head string) string {
+		if i := strings.LastIndexByte(head, '<'); i > strings.LastIndexByte(head, '>') {
+			head = head[:i]
+		}
+		const longest = len("&quot")
+		if i := strings.LastIndexByte(head, '&'); i >= len(head)-longest && i > strings.LastIndexByte(head, ';') {
+			head = head[:i]
+		}
+		return head
+	})
+}
+
+// cutMarkdown is cut for text with backslash escapes, and never ends inside one.
+func cutMarkdown(text string, max int) string {
+	return cutAt(text, max, func(head string) string {
+		if slashes := len(head) - len(strings.TrimRight(head, `\`)); slashes%2 == 1 {
+			head = head[:len(head)-1]
+		}
+		return head
+	})
+}
+
+// cutAt gives the text if it has at most max units, else as much of its head as
+// leaves room for the ellipsis, mended by mend, with the ellipsis. max < 1 gives "".
+func cutAt(text string, max int, mend func(head string) string) string {
+	if max < 1 {
+		return ""
+	}
+	n, room := 0, 0
+	for i, r := range text {
+		if n < max {
+			room = i // text[:i] has n units
+		}
+		if n += units(r); n > max {
+			return strings.TrimRight(mend(text[:room]), " \n\u2003") + "…"
+		}
+	}
+	return text
+}
+
+// trimmed takes the blank off both ends of every line's end and of the text:
+// what a template leaves where a conditional line came out empty.
+func trimmed(text string) string {
+	var b strings.Builder
+	for line := range strings.SplitSeq(clean(text), "\n") {
+		b.WriteString(strings.TrimRight(line, " \u2003"))
+		b.WriteByte('\n')
+	}
+	return strings.Trim(b.String(), " \n\u2003")
+}
