@@ -26,7 +26,7 @@ func TestProblems(t *testing.T) {
 		`$env.x`:                           {`unknown name "$env"`},
 		`action ==`:                        {"the expression ends too early"},
 		`action == "a`:                     {"a quote is missing"},
-		`event.detail.[x`:                   {"expected name"},
+		`event.detail.[x`:                  {"expected name"},
 		``:                                 {"an expression is missing"},
 		`len(s, s)`:                        {"len takes 1 argument, not 2"},
 		`lower()`:                          {"lower takes 1 argument, not 0"},

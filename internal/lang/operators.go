@@ -458,3 +458,7 @@ func kindOf(value any) string {
 	}
 	return fmt.Sprintf("%T", value)
 }
+
+// List gives a value as collection built-ins see it: nil is empty, a single
+// value a list of one.
+func List(value any) []any { return list(value) }

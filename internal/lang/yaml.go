@@ -104,18 +104,25 @@ func (f *File) inspect(node *yaml.Node, depth int) Problems {
 	return problems
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): (?s)(.*)`)
+var (
+	yamlLine      = regexp.MustCompile(`line (\d+): (?s)(.*)`)
+	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+)
 
 // syntax places an error of the YAML library, and recognises the one-liners
 // that YAML bites.
 func (f *File) syntax(err error) Problem {
 	p := f.Problem(nil, "not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
+	line := 0
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		p.Message = "not valid YAML: " + m[2]
+	} else if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil {
+		before, _, _ := strings.Cut(string(f.Data), "*"+m[1])
+		line = 1 + strings.Count(before, "\n")
+	} else {
 		return p
 	}
-	line, _ := strconv.Atoi(m[1])
-	p.Message = "not valid YAML: " + m[2]
 	// The library counts from 0 in some errors and from 1 in others, and some
 	// name the line after: look for the likeliest culprit around.
 	for _, candidate := range []int{line, line + 1, line - 1} {
@@ -175,12 +182,20 @@ func (f *File) quoted(n int) string {
 func Quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // bitten is the hint for an expression that does not parse because YAML cut it
-// off at a comment.
+// off: at a comment, or at a comma inside [ ] or { }.
 func (t Text) bitten() string {
 	if t.Node == nil || t.File == nil || t.Node.Style != 0 {
 		return ""
 	}
-	return t.File.quoted(t.Node.Line)
+	line := t.File.line(t.Node.Line)
+	if m := oneLiner.FindStringSubmatchIndex(line); m != nil && utf8.RuneCountInString(line[:m[4]])+1 == t.Node.Column {
+		return t.File.quoted(t.Node.Line)
+	}
+	after := strings.TrimPrefix(t.File.from(t.Node.Line, t.Node.Column), t.Node.Value)
+	if strings.HasPrefix(after, ",") {
+		return "inside [ ] and { } a comma ends the text in YAML: put the whole expression in single quotes"
+	}
+	return ""
 }
 
 // Expression gives a node as the text of an expression, with problems where

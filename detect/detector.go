@@ -1,0 +1,98 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"github.com/skycrafters/responder"
+)
+
+// Detector is the stage between the events queue and the findings queue. Safe
+// for concurrent use.
+type Detector struct {
+	Rules    func() *Rules    // the set in force; swapped whole on reload
+	Findings responder.Sender // where findings go
+	Logger   zerolog.Logger
+	Observe  func(Outcome) // nil, or told of each event once its findings are queued; must be safe for concurrent use
+}
+
+// Outcome is what became of one event.
+type Outcome struct {
+	Event    responder.Event
+	Findings []responder.Finding
+	Errors   []*RuleError
+}
+
+// Handle evaluates a batch of events and queues what the rules find, all in as
+// few sends as the queue allows. It returns the deliveries that could not be
+// handled: undecodable ones, and those with a finding larger than a message, as Dead; those whose findings were not queued to be
+// tried again. The same event again gives the same findings.
+func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) []responder.Failure {
+	var failures []responder.Failure
+	var batch []pending
+	rules := d.Rules()
+	for _, delivery := range deliveries {
+		event, err := responder.DecodeEvent(delivery.Body)
+		if err != nil {
+			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err), Dead: true})
+			continue
+		}
+		p := pending{id: delivery.ID}
+		p.outcome.Event = event
+		p.outcome.Findings, p.outcome.Errors = rules.Evaluate(event)
+		for _, e := range p.outcome.Errors {
+			d.Logger.Error().Str("rule", e.Rule).Str("event", e.Event).Err(e.Err).Msg("rule error")
+		}
+		batch = append(batch, p)
+	}
+	for _, p := range d.send(ctx, batch) {
+		if p.err != nil {
+			failures = append(failures, responder.Failure{ID: p.id, Err: fmt.Errorf("detect: %w", p.err), Dead: errors.Is(p.err, responder.ErrTooLarge)})
+		} else if d.Observe != nil {
+			d.Observe(p.outcome)
+		}
+	}
+	return failures
+}
+
+// pending is an event whose findings are on their way.
+type pending struct {
+	id      string
+	outcome Outcome
+	err     error
+}
+
+// send queues the findings of a batch and notes which events' were not queued.
+func (d *Detector) send(ctx context.Context, batch []pending) []pending {
+	var messages []responder.Message
+	var of []int // message → index in batch
+	for i := range batch {
+		for n := range batch[i].outcome.Findings {
+			body, err := responder.Bell{Finding: &batch[i].outcome.Findings[n]}.Encode()
+			if err != nil {
+				batch[i].err = err
+				break
+			}
+			messages, of = append(messages, responder.Message{Body: body}), append(of, i)
+		}
+	}
+	if len(messages) == 0 {
+		return batch
+	}
+	err := d.Findings.Send(ctx, messages...)
+	var partly *responder.SendError
+	switch {
+	case errors.As(err, &partly):
+		for m, cause := range partly.Failed {
+			batch[of[m]].err = cause
+		}
+	case err != nil:
+		for _, i := range of {
+			batch[i].err = err
+		}
+	}
+	return batch
+}

@@ -1,0 +1,171 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// Rules is a set of compiled rules. Immutable and safe for concurrent use: a
+// new set replaces it whole.
+type Rules struct {
+	Accounts map[string]map[string]any // what rules.yml says of accounts, by id
+	rules    []*rule
+}
+
+// Info is what others need to know of a rule.
+type Info struct {
+	Name         string
+	ID           string
+	HasCheck     bool
+	HasRemediate bool
+	Check        string // the action bound, "" if none
+	Remediate    string
+}
+
+// Infos lists the enabled rules in the order of their files.
+func (rs *Rules) Infos() []Info {
+	infos := make([]Info, len(rs.rules))
+	for i, r := range rs.rules {
+		infos[i] = Info{Name: r.name, ID: r.id, HasCheck: r.check != nil, HasRemediate: r.remediate != nil}
+		if r.check != nil {
+			infos[i].Check = r.check.action
+		}
+		if r.remediate != nil {
+			infos[i].Remediate = r.remediate.action
+		}
+	}
+	return infos
+}
+
+// Len is the number of enabled rules.
+func (rs *Rules) Len() int { return len(rs.rules) }
+
+// Only keeps the rules of these names.
+func (rs *Rules) Only(names ...string) (*Rules, error) {
+	only := &Rules{Accounts: rs.Accounts}
+	for _, name := range names {
+		found := false
+		for _, r := range rs.rules {
+			if r.name == name {
+				only.rules, found = append(only.rules, r), true
+			}
+		}
+		if !found {
+			var known []string
+			for _, r := range rs.rules {
+				known = append(known, r.name)
+			}
+			return nil, fmt.Errorf("there is no rule %q: %s", name, lang.Suggest(name, known))
+		}
+	}
+	return only, nil
+}
+
+// RuleError is a rule that failed on an event. The other rules went on.
+type RuleError struct {
+	Rule  string
+	Event string // the event's key
+	Err   error
+}
+
+func (e *RuleError) Error() string { return fmt.Sprintf("rule %s: %v", e.Rule, e.Err) }
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// Evaluate gives what the rules find in an event, in the order of the rules, and
+// the rules that failed. A rule that fails while a finding is being put into
+// words still gives the finding, with what could be had of it.
+func (rs *Rules) Evaluate(event responder.Event) ([]responder.Finding, []*RuleError) {
+	env := lang.EventEnv(event, rs.Accounts)
+	var findings []responder.Finding
+	var failed []*RuleError
+	for _, r := range rs.rules {
+		found, err := r.evaluate(event, env)
+		findings = append(findings, found...)
+		if err != nil {
+			failed = append(failed, &RuleError{Rule: r.name, Event: event.Key(), Err: err})
+		}
+	}
+	return findings, failed
+}
+
+// evaluate runs one rule. It leaves env as it was.
+func (r *rule) evaluate(event responder.Event, env map[string]any) ([]responder.Finding, error) {
+	said := []map[string]any{nil}
+	if r.when != nil {
+		value, err := r.when.Eval(env)
+		if err != nil {
+			return nil, fmt.Errorf("when: %w", err)
+		}
+		if said, err = results(value); err != nil || len(said) == 0 {
+			return nil, err
+		}
+	}
+	if r.each != nil {
+		return r.items(event, env, said)
+	}
+	var findings []responder.Finding
+	var errs []error
+	for _, s := range said {
+		f, err := r.finding(event, env, s, len(findings))
+		findings, errs = append(findings, f), append(errs, err)
+	}
+	return findings, errors.Join(errs...)
+}
+
+// results reads what `when` gives: how many findings, and what each overrides.
+func results(value any) ([]map[string]any, error) {
+	switch v := value.(type) {
+	case nil:
+		return nil, nil
+	case bool:
+		if v {
+			return []map[string]any{nil}, nil
+		}
+		return nil, nil
+	case map[string]any:
+		return []map[string]any{v}, nil
+	case []any:
+		said := make([]map[string]any, len(v))
+		for i, element := range v {
+			object, ok := element.(map[string]any)
+			if !ok {
+				return nil, fmt.Errorf("when: element %d of the list is %s, not an object", i, lang.Show(element))
+			}
+			said[i] = object
+		}
+		return said, nil
+	}
+	return nil, fmt.Errorf("when: gave %s; it must give true, false, an object or a list of objects", lang.Show(value))
+}
+
+// items makes a finding for each item that meets the condition.
+func (r *rule) items(event responder.Event, env map[string]any, said []map[string]any) ([]responder.Finding, error) {
+	if len(said) != 1 || said[0] != nil {
+		return nil, errors.New("when: with `each`, it must give true or false")
+	}
+	value, err := r.each.Eval(env)
+	if err != nil {
+		return nil, fmt.Errorf("each: %w", err)
+	}
+	defer delete(env, "item")
+	var findings []responder.Finding
+	var errs []error
+	for i, item := range lang.List(value) {
+		env["item"] = item
+		if r.condition != nil {
+			yes, err := r.condition.Test(env)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("if, item %d: %w", i, err))
+			}
+			if !yes {
+				continue
+			}
+		}
+		f, err := r.finding(event, env, nil, len(findings))
+		findings, errs = append(findings, f), append(errs, err)
+	}
+	return findings, errors.Join(errs...)
+}
