@@ -25,6 +25,10 @@ type Scope struct {
 	Names []string       // names that the environment of Eval holds
 	Vars  map[string]any // constants under `vars.`; nil: `vars` is not in scope
 	Lists map[string]any // constants under `lists.`; nil: `lists` is not in scope
+
+	// Keys are the only keys that some of the Names have, so that another one
+	// written out is a mistake; a name that is not in it may have any.
+	Keys map[string][]string
 }
 
 // Program is a compiled expression: expr's VM on the calm tree (see calm.go).

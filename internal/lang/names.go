@@ -95,6 +95,9 @@ func (n *names) member(node *ast.MemberNode) {
 		case "actor":
 			n.known(base.Value, key, actorKeys)
 		}
+		if known, limited := n.scope.Keys[base.Value]; limited {
+			n.known(base.Value, key, known)
+		}
 	}
 	n.check(node.Node)
 	n.check(node.Property)
