@@ -1,0 +1,67 @@
+// Package ingest takes events in: it authenticates the sender, normalises what
+// was sent to EventBridge's shape, and enqueues it.
+//
+//	sender ──▶ front (HTTP, API Gateway) ──▶ Accept: key, Split, Send ──▶ [events queue]
+//
+// One core, Ingest, has two fronts, Handler and Lambda, with the same answers:
+// 202 once the queue has every event, else problem JSON as of RFC 9457, and then
+// nothing is claimed. It imports the root package, internal/elements, zerolog
+// and, for the shape of API Gateway's requests, aws-lambda-go/events.
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/skycrafters/responder"
+)
+
+// Ingest takes in the events of authenticated senders. Safe for concurrent use.
+type Ingest struct {
+	queue responder.Sender
+	keys  Keys
+}
+
+// New makes an Ingest that sends bare event JSON to queue.
+func New(queue responder.Sender, keys Keys) *Ingest {
+	return &Ingest{queue: queue, keys: keys}
+}
+
+// Request is what a front passes on of a sender's request.
+type Request struct {
+	Key             string    // the sender's API key, "" if none came
+	Body            io.Reader // not read before the key is known to be right
+	ContentEncoding string    // "" or gzip
+}
+
+// Accept gives the ids of the request's events, in their order, once all are
+// durable on the queue. The id of an event without one is its key.
+//
+// Errors: ErrKey; *BodyError; any other means that the events could not be
+// taken now, and that the sender should send all of them again.
+func (in *Ingest) Accept(ctx context.Context, request Request) (ids []string, err error) {
+	if err := in.keys.check(ctx, request.Key); err != nil {
+		return nil, err
+	}
+	body, err := readBody(request.Body, request.ContentEncoding)
+	if err != nil {
+		return nil, err
+	}
+	var messages []responder.Message
+	err = split(body, func(e responder.Event) {
+		id := e.ID()
+		if id == "" {
+			id = e.Key()
+		}
+		ids = append(ids, id)
+		messages = append(messages, responder.Message{Body: e.Raw})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := in.queue.Send(ctx, messages...); err != nil {
+		return nil, fmt.Errorf("send %d events to the queue: %w", len(messages), err)
+	}
+	return ids, nil
+}

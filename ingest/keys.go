@@ -1,0 +1,49 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// ErrKey refuses a sender.
+var ErrKey = errors.New("the API key is missing or wrong")
+
+// Keys knows which API keys are right: the secret of the given name, and the
+// one it replaced for as long as that counts.
+type Keys struct {
+	Secrets responder.Secrets
+	Name    string
+	Now     func() time.Time
+}
+
+// check returns nil for a right key and ErrKey for a wrong one; any other error
+// means that nobody knows, for want of the secret. Digests are compared, in
+// constant time, so that nothing is learnt from how long it takes.
+func (k Keys) check(ctx context.Context, key string) error {
+	if key == "" {
+		return ErrKey
+	}
+	secret, err := k.Secrets.Get(ctx, k.Name)
+	if err != nil {
+		return fmt.Errorf("read the API key %q: %w", k.Name, err)
+	}
+	current := matches(key, secret.Current)
+	previous := matches(key, secret.Previous) && k.Now().Before(secret.Until)
+	if current || previous {
+		return nil
+	}
+	return ErrKey
+}
+
+// matches is false for the empty secret, whatever the key.
+func matches(key string, secret responder.SecretText) bool {
+	want := secret.Reveal()
+	a, b := sha256.Sum256([]byte(key)), sha256.Sum256([]byte(want))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && want != ""
+}
