@@ -1,0 +1,89 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// job is a run to carry on.
+type job struct {
+	id    string
+	run   *responder.Run // as just created; nil: to be read
+	woken bool           // by a wake, not by its finding
+}
+
+// accept makes what a message tells durable, and gives the runs to carry on.
+func (d *Dispatcher) accept(ctx context.Context, body []byte) ([]job, fault) {
+	bell, err := responder.DecodeBell(body)
+	switch {
+	case errors.Is(err, responder.ErrFutureVersion):
+		return nil, fault{err: err} // a newer Dispatcher will take it
+	case err != nil:
+		return nil, fault{err: err, dead: true}
+	case bell.Wake != "":
+		return []job{{id: bell.Wake, woken: true}}, fault{}
+	}
+	return d.found(ctx, *bell.Finding)
+}
+
+// found creates the runs of a finding. One that exists is carried on.
+func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]job, fault) {
+	event, err := responder.DecodeEvent(finding.Event)
+	if err != nil {
+		return nil, fault{err: fmt.Errorf("finding of rule %s: %w", finding.Rule, err), dead: true}
+	}
+	flows := d.Flows().matching(finding.Rule)
+	if len(flows) == 0 {
+		return nil, fault{}
+	}
+	env := lang.FindingEnv(finding, event, d.Accounts())
+	var jobs []job
+	for _, flow := range flows {
+		wanted, err := flow.wants(env)
+		if err == nil && !wanted {
+			continue
+		}
+		j, f := d.create(ctx, flow, finding, err)
+		if f.err != nil {
+			return jobs, f
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, fault{}
+}
+
+// create stores a new run. One whose flow's condition could not be judged is
+// stored as failed, so that the finding is seen.
+func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, unjudged error) (job, fault) {
+	now := d.now()
+	run := &responder.Run{
+		V:       1,
+		ID:      finding.RunID(flow.Name),
+		Token:   d.Token(),
+		Flow:    flow.snapshot(),
+		Finding: finding,
+		Mode:    d.Mode,
+		State:   responder.RunRunning,
+		Due:     now.Add(d.Lease), // if this worker dies before it has taken the lease
+		Steps:   map[string]*responder.StepState{},
+		Created: now,
+		Updated: now,
+	}
+	if unjudged != nil {
+		run = settle(run, Decision{End: responder.RunFailed, Cause: fmt.Sprintf("the flow's if: %v", unjudged)}, now)
+	}
+	err := d.Runs.Create(ctx, run)
+	switch {
+	case errors.Is(err, responder.ErrExists):
+		return job{id: run.ID}, fault{}
+	case err != nil:
+		return job{}, fault{fmt.Errorf("create run %s of flow %s: %w", run.ID, flow.Name, err), errors.Is(err, responder.ErrTooLarge)}
+	}
+	d.Observe(run)
+	d.Logger.Debug().Str("run", run.ID).Str("flow", flow.Name).Str("rule", finding.Rule).Msg("run created")
+	return job{id: run.ID, run: run}, fault{}
+}

@@ -1,0 +1,65 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What a run keeps of one step, at most.
+const (
+	maxErrorText   = 2 << 10
+	maxResultBytes = 16 << 10
+	maxExcerpt     = 1 << 10 // of a result that was too large
+)
+
+// cleanText makes a text from outside fit to be stored and shown on one line:
+// valid UTF-8, without control and direction characters, at most 2 KiB.
+func cleanText(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == '\u2028', r == '\u2029':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	return cut(text, maxErrorText)
+}
+
+// cut shortens a text to at most n bytes, on a character's boundary.
+func cut(text string, n int) string {
+	const mark = "…"
+	if len(text) <= n {
+		return text
+	}
+	n -= len(mark)
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n] + mark
+}
+
+// boundResult gives a result as it will be read back from the store, so that
+// nothing depends on whether a run was stored in between. One over 16 KiB is
+// replaced by its beginning; one that cannot be stored, by the reason: it does
+// not undo what was done.
+func boundResult(result map[string]any) map[string]any {
+	if len(result) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(result)
+	if err != nil {
+		return map[string]any{"cut": cleanText(err.Error())}
+	}
+	if len(data) > maxResultBytes {
+		return map[string]any{"cut": cut(string(data), maxExcerpt), "bytes": float64(len(data))}
+	}
+	var plain map[string]any
+	if err := json.Unmarshal(data, &plain); err != nil {
+		return map[string]any{"cut": cleanText(err.Error())}
+	}
+	return plain
+}

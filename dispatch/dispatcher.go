@@ -1,0 +1,157 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/skycrafters/responder"
+)
+
+// Config is what a Dispatcher needs. The first four are required; zero values
+// of the others mean what stands beside them.
+type Config struct {
+	Flows     func() *Flows // the current set; asked again at every step
+	Catalogue responder.Catalogue
+	Runs      responder.RunStore
+	Findings  responder.Sender // for wakes
+
+	Accounts    func() map[string]map[string]any // what rules.yml says of accounts; none
+	Mode        responder.Mode                   // of new runs, and the most that any run may do here; dry
+	MaxAge      time.Duration                    // events older than that get dry repairs; 24 h
+	OwnRoles    []string                         // ARNs of Responder's roles: what they cause gets dry repairs
+	Concurrency int                              // runs at a time; 8
+	Lease       time.Duration                    // how long after a worker's death its runs are taken up; 2 min
+	SkipWaits   bool                             // waits are noted and passed over
+
+	Now     func() time.Time     // time.Now
+	Jitter  func() float64       // in [0, 1); math/rand
+	Token   func() string        // names an attempt to write; crypto/rand
+	Logger  zerolog.Logger       // silent
+	Observe func(*responder.Run) // told every stored state of a run, which it must not change; nobody
+}
+
+// Dispatcher makes runs of findings and carries them on. Safe for concurrent
+// use; any number may work on one queue and store.
+type Dispatcher struct {
+	Config
+	guards  guards
+	scripts scripts
+	grace   time.Duration // for an action to notice that its time is over
+}
+
+// The defaults of Config.
+const (
+	defaultMaxAge      = 24 * time.Hour
+	defaultConcurrency = 8
+	defaultLease       = 2 * time.Minute
+)
+
+// margin is kept free before the deadline of a call, to store what came of it.
+const margin = 2 * time.Second
+
+// New gives a Dispatcher. An error names what Config lacks.
+func New(c Config) (*Dispatcher, error) {
+	if c.Flows == nil || c.Catalogue == nil || c.Runs == nil || c.Findings == nil {
+		return nil, errors.New("dispatch: Flows, Catalogue, Runs and Findings are required")
+	}
+	if c.Mode == "" {
+		c.Mode = responder.ModeDry
+	}
+	if c.MaxAge <= 0 {
+		c.MaxAge = defaultMaxAge
+	}
+	if c.Concurrency <= 0 {
+		c.Concurrency = defaultConcurrency
+	}
+	if c.Lease <= 0 {
+		c.Lease = defaultLease
+	}
+	if c.Accounts == nil {
+		c.Accounts = func() map[string]map[string]any { return nil }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Jitter == nil {
+		c.Jitter = mathrand.Float64
+	}
+	if c.Token == nil {
+		c.Token = rand.Text
+	}
+	if c.Observe == nil {
+		c.Observe = func(*responder.Run) {}
+	}
+	return &Dispatcher{
+		Config: c,
+		guards: guards{mode: c.Mode, maxAge: c.MaxAge, ownRoles: c.OwnRoles},
+		grace:  margin / 2,
+	}, nil
+}
+
+// now is the moment, without what does not survive a store.
+func (d *Dispatcher) now() time.Time { return d.Now().UTC().Round(0) }
+
+// Handle takes deliveries of the findings queue: each finding becomes a run of
+// every flow that is for it, each wake carries on the run it names. All
+// findings are made durable before the first step is done. What it does not
+// name as a failure is taken care of and can be acknowledged.
+//
+// It returns two seconds before the deadline of ctx, if there is one; runs that
+// are not at rest then are rung for again.
+func (d *Dispatcher) Handle(ctx context.Context, deliveries []responder.Delivery) []responder.Failure {
+	accepted := make([][]job, len(deliveries))
+	faults := make([]fault, len(deliveries))
+	d.each(len(deliveries), func(i int) {
+		accepted[i], faults[i] = d.accept(ctx, deliveries[i].Body)
+	})
+
+	type claim struct{ delivery, job int }
+	var claims []claim
+	for i, jobs := range accepted {
+		for j := range jobs {
+			claims = append(claims, claim{i, j})
+		}
+	}
+	errs := make([]error, len(claims))
+	d.each(len(claims), func(n int) {
+		errs[n] = d.advance(ctx, accepted[claims[n].delivery][claims[n].job])
+	})
+	for n, c := range claims {
+		faults[c.delivery].err = errors.Join(faults[c.delivery].err, errs[n])
+	}
+
+	failures := make([]responder.Failure, 0)
+	for i, f := range faults {
+		if f.err != nil {
+			failures = append(failures, responder.Failure{ID: deliveries[i].ID, Err: fmt.Errorf("dispatch: %w", f.err), Dead: f.dead})
+		}
+	}
+	return failures
+}
+
+// fault is why a delivery could not be handled, and whether another try cannot help.
+type fault struct {
+	err  error
+	dead bool
+}
+
+// each calls f for 0 … n-1, Concurrency at a time, and returns when all are through.
+func (d *Dispatcher) each(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, d.Concurrency)
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(i)
+		})
+	}
+	wg.Wait()
+}

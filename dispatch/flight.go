@@ -1,0 +1,164 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// flight is one attempt, or one look, ready to be made.
+type flight struct {
+	path    string
+	verify  bool
+	action  responder.Action
+	kind    responder.Kind
+	call    responder.Call
+	timeout time.Duration
+	grace   time.Duration
+}
+
+// flight readies an attempt of a step that has begun.
+func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
+	action := w.Catalogue[state.Action]
+	if action == nil {
+		return flight{}, fmt.Errorf("there is no action %s", state.Action)
+	}
+	if _, ok := action.(responder.Verifier); task.Verb == Verify && !ok {
+		return flight{}, unsure(fmt.Errorf("%s cannot verify", state.Action))
+	}
+	params, err := w.reveal(action.Spec(), state.Params)
+	if err != nil {
+		return flight{}, err
+	}
+	call := responder.Call{
+		Key:     w.run.ID + "/" + task.Path,
+		Flow:    w.run.Flow.Name,
+		Params:  params,
+		Body:    state.Body,
+		Finding: w.run.Finding,
+		Account: w.scene.event.Account(),
+		Region:  w.scene.event.Region(),
+		Now:     w.now(),
+	}
+	if state.Kind == responder.Notice {
+		call.Prefix = prefix(w.run)
+	}
+	return flight{
+		path: task.Path, verify: task.Verb == Verify, action: action, kind: state.Kind,
+		call: call, timeout: timeoutOf(task.Step, state.Kind), grace: w.grace,
+	}, nil
+}
+
+// reveal puts addresses that stand in plain text in flows.yml in the place of
+// the marks by which runs know them.
+func (w *worker) reveal(spec responder.Spec, params map[string]any) (map[string]any, error) {
+	revealed := maps.Clone(params)
+	for _, p := range spec.Params {
+		mark, _ := params[p.Name].(string)
+		if !p.Secret || !strings.HasPrefix(mark, plainMark) {
+			continue
+		}
+		text, ok := w.Flows().plain[mark]
+		if !ok {
+			return nil, fmt.Errorf("the %s that the run began with is not in flows.yml any more", p.Name)
+		}
+		revealed[p.Name] = text
+	}
+	return revealed, nil
+}
+
+// landing is what a call of an action came back with.
+type landing struct {
+	result  responder.Result
+	verdict responder.Verdict
+	err     error
+}
+
+// fly makes the attempt and judges how it ended. It returns soon after its
+// timeout, even if the action does not.
+func (f flight) fly(ctx context.Context) Outcome {
+	timed, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	landed := make(chan landing, 1)
+	go func() { landed <- f.do(timed) }()
+
+	var l landing
+	select {
+	case l = <-landed:
+	case <-timed.Done():
+		select {
+		case l = <-landed:
+		case <-time.After(f.grace):
+			l.err = errors.New("the action did not return when its time was over")
+		}
+	}
+	if f.verify {
+		return f.verdict(l)
+	}
+	return f.outcome(l, ctx.Err() != nil, timed.Err() != nil)
+}
+
+// do calls the action. A panic in it is an error like any other.
+func (f flight) do(ctx context.Context) (l landing) {
+	defer func() {
+		if r := recover(); r != nil {
+			l = landing{err: fmt.Errorf("the action panicked: %v", r)}
+		}
+	}()
+	if f.verify {
+		l.verdict, l.err = f.action.(responder.Verifier).Verify(ctx, f.call)
+		return l
+	}
+	l.result, l.err = f.action.Do(ctx, f.call)
+	return l
+}
+
+func (f flight) verdict(l landing) Outcome {
+	verdict := l.verdict
+	if l.err != nil || verdict != responder.VerdictDone && verdict != responder.VerdictNotDone {
+		verdict = responder.VerdictUnknown
+	}
+	return Verified{Path: Path(f.path), Verdict: verdict, Err: l.err}
+}
+
+// outcome classifies how an attempt ended. lost: the worker was told to stop
+// meanwhile; late: the attempt's time was over.
+func (f flight) outcome(l landing, lost, late bool) Outcome {
+	tried := Tried{Path: Path(f.path)}
+	if l.err == nil {
+		tried.Result = boundResult(l.result)
+		return tried
+	}
+	tried.Err = l.err
+	var (
+		stop      *responder.Stop
+		permanent *responder.Permanent
+		transient *responder.Transient
+		unknown   *responder.Unknown
+	)
+	switch {
+	case errors.As(l.err, &stop), errors.As(l.err, &permanent):
+	case lost:
+		tried.Err = fmt.Errorf("%w: %w", ErrLost, l.err)
+	case errors.As(l.err, &transient):
+	case f.kind == responder.Repair && errors.As(l.err, &unknown):
+	case f.kind == responder.Repair:
+		tried.Err = &responder.Unknown{Err: f.late(l.err, late)}
+	default:
+		tried.Err = &responder.Transient{Err: f.late(l.err, late)}
+	}
+	return tried
+}
+
+// late says so if an attempt's time was over.
+func (f flight) late(err error, late bool) error {
+	if late {
+		return fmt.Errorf("not over after %v: %w", f.timeout, err)
+	}
+	return err
+}

@@ -1,0 +1,74 @@
+package dispatch
+
+import (
+	"path"
+	"slices"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// Flows is a loaded set of flows. It is immutable: safe for concurrent use.
+type Flows struct {
+	list   []*loaded
+	byName map[string]*loaded
+	plain  map[string]string // addresses written in plain text, by the mark that runs know them by
+}
+
+// loaded is a flow ready to be matched.
+type loaded struct {
+	responder.Flow
+	condition *lang.Program // nil: always
+	digest    string
+}
+
+// All gives every flow, disabled ones too, in the order of the files.
+func (f *Flows) All() []responder.Flow {
+	all := make([]responder.Flow, len(f.list))
+	for i, l := range f.list {
+		all[i] = l.Flow
+	}
+	return all
+}
+
+// Get gives the flow of a name.
+func (f *Flows) Get(name string) (responder.Flow, bool) {
+	l, ok := f.byName[name]
+	if !ok {
+		return responder.Flow{}, false
+	}
+	return l.Flow, true
+}
+
+// matching gives the enabled flows that are for findings of a rule.
+func (f *Flows) matching(rule string) []*loaded {
+	var found []*loaded
+	for _, l := range f.list {
+		if !l.Disabled && For(l.Flow, rule) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+// For reports whether a flow is for findings of a rule: whether one of its
+// Rules is the rule's name, or a glob that fits it (* and ?, as in path.Match).
+func For(flow responder.Flow, rule string) bool {
+	return slices.ContainsFunc(flow.Rules, func(pattern string) bool {
+		fits, err := path.Match(pattern, rule) // patterns were checked at load
+		return pattern == rule || err == nil && fits
+	})
+}
+
+// wants judges the flow's own condition.
+func (l *loaded) wants(env map[string]any) (bool, error) {
+	if l.condition == nil {
+		return true, nil
+	}
+	return l.condition.Test(env)
+}
+
+// snapshot is what a run keeps of its flow.
+func (l *loaded) snapshot() responder.FlowSnapshot {
+	return responder.FlowSnapshot{Name: l.Name, Repairs: l.Repairs, Steps: l.Steps, Digest: l.digest}
+}

@@ -1,0 +1,82 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// guards are the limits on what runs may do, beyond what their flows say.
+type guards struct {
+	mode     responder.Mode
+	maxAge   time.Duration
+	ownRoles []string
+}
+
+// leave is what a run may do at a moment.
+type leave struct {
+	dry     bool              // nothing leaves the process
+	repairs responder.Repairs // what repairs may do
+	why     string            // what keeps repairs from being live
+}
+
+// judge reads the guards of a run: the stricter of what was so when it began
+// and of what its flow says now. It is pure.
+//
+// The age that counts is the event's when the run began: how long a run waits
+// after that is its flow's own doing.
+func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.Event) leave {
+	l := leave{
+		dry:     run.Mode != responder.ModeLive || g.mode != responder.ModeLive,
+		repairs: run.Flow.Repairs.Stricter(flow.Repairs),
+	}
+	if l.repairs != responder.RepairsLive {
+		l.why = fmt.Sprintf("repairs are %s in the flow %s", l.repairs, flow.Name)
+		return l
+	}
+	happened, ok := event.Time()
+	issuer := event.SessionIssuer()
+	switch {
+	case l.dry:
+		l.why = "everything is dry here"
+	case !ok:
+		l.why = "the event does not say when it happened"
+	case run.Created.Sub(happened) > g.maxAge:
+		l.why = fmt.Sprintf("the event was older than %v when the run began", g.maxAge)
+	case issuer != "" && slices.Contains(g.ownRoles, issuer):
+		l.why = "the event was caused by Responder's own role"
+	default:
+		return l
+	}
+	l.repairs = responder.RepairsDry
+	return l
+}
+
+// forbids gives what stands in for an attempt that is not allowed, nil if it is.
+func (l leave) forbids(path string, state *responder.StepState) Outcome {
+	repair := state.Kind == responder.Repair
+	switch {
+	case repair && l.repairs == responder.RepairsOff:
+		return Skipped{Path: Path(path), Would: state.Action, Why: l.why}
+	case repair && l.repairs == responder.RepairsDry:
+		return Recorded{Path: Path(path), Would: state.Action, Why: l.why}
+	case l.dry:
+		return Recorded{Path: Path(path), Would: state.Action, Why: "everything is dry here"}
+	}
+	return nil
+}
+
+// dryPrefix begins the notices that follow a dry repair.
+const dryPrefix = "[DRY RUN] "
+
+// prefix is what goes before the texts of a run's notices from now on.
+func prefix(run *responder.Run) string {
+	for _, state := range run.Steps {
+		if state.Dry && state.Kind == responder.Repair {
+			return dryPrefix
+		}
+	}
+	return ""
+}

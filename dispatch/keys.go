@@ -1,0 +1,25 @@
+package dispatch
+
+// The keys of flows.yml. Reserved ones are refused until what they mean is there.
+
+func topKeys() []string     { return []string{"include", "actions", "flows"} }
+func topReserved() []string { return []string{"limits", "scope", "cooldown", "approvers", "halt"} }
+
+func flowKeys() []string {
+	return []string{"name", "rule", "rules", "provider", "enabled", "if", "repairs", "sequential", "parallel"}
+}
+
+func flowReserved() []string {
+	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "join", "until", "max_age", "dedup", "window"}
+}
+
+func verbKeys() []string { return []string{"wait", "check", "remediate", "sequential", "parallel"} }
+
+// commonKeys stand beside what a step does.
+func commonKeys() []string {
+	return []string{"as", "if", "then", "else", "retry", "timeout", "on_error"}
+}
+
+func stepReserved() []string {
+	return []string{"approve", "approval", "ask", "veto", "limits", "scope", "cooldown", "undo", "join", "until", "each"}
+}

@@ -1,0 +1,240 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// maxSteps is the most steps that a run may reach.
+const maxSteps = 1000
+
+// Verb says what a step needs.
+type Verb string
+
+// The verbs of a task.
+const (
+	Begin   Verb = "begin"   // judge its condition, resolve its parameters
+	Attempt Verb = "attempt" // act
+	Verify  Verb = "verify"  // look whether an attempt of unknown outcome did act
+	Pass    Verb = "pass"    // its wait is over
+	Lose    Verb = "lose"    // its attempt is not known to have ended: give that one up
+)
+
+// Task is something to do for one step of a run.
+type Task struct {
+	Verb Verb
+	Path string
+	Step *responder.Step // part of the run's snapshot: read-only
+}
+
+// Decision is what a run needs. Exactly one of the three holds: there is
+// something to Do now; nothing until Until; or the run has come to its End.
+type Decision struct {
+	Do    []Task
+	Until time.Time
+	End   responder.RunState
+	Cause string // of the End
+}
+
+// Next decides what a run needs at a moment. It is pure.
+//
+// A step under way whose attempt has no end yet is listed too (Verify, Lose):
+// whoever made that attempt knows to leave it out; for anybody else, its worker
+// is dead.
+func Next(run *responder.Run, now time.Time) Decision {
+	if run.State.Ended() {
+		return Decision{End: run.State, Cause: run.Cause}
+	}
+	s := survey{run: run, now: now}
+	at := s.list(list{"", run.Flow.Steps})
+	switch {
+	case at.progress == done:
+		return Decision{End: responder.RunSucceeded}
+	case at.progress == stopped:
+		return Decision{End: responder.RunStopped, Cause: at.cause}
+	case at.progress == failed:
+		return Decision{End: responder.RunFailed, Cause: at.cause}
+	case len(run.Steps) >= maxSteps && s.begins():
+		return Decision{End: responder.RunFailed, Cause: fmt.Sprintf("a run has at most %d steps", maxSteps)}
+	case len(s.tasks) > 0:
+		return Decision{Do: s.tasks}
+	}
+	return Decision{Until: s.until}
+}
+
+// progress is how far a step or list has come.
+type progress int
+
+const (
+	open progress = iota // something is still to be done or waited for
+	done
+	stopped // a check said no
+	failed  // and the policy lets that through
+)
+
+// standing is how far, and why.
+type standing struct {
+	progress progress
+	cause    string
+}
+
+// survey walks through the steps of a run as far as they have come, and notes
+// what is open: tasks for now, the nearest moment of what waits, and groups
+// whose members have come to rest.
+type survey struct {
+	run    *responder.Run
+	now    time.Time
+	tasks  []Task
+	until  time.Time
+	closed []closing
+}
+
+// closing is a group whose members have come to rest, and how.
+type closing struct {
+	path string
+	at   standing
+}
+
+// list goes through steps that follow each other.
+func (s *survey) list(l list) standing {
+	for i := range l.steps {
+		if at := s.step(child(l.path, i), &l.steps[i]); at.progress != done {
+			return at
+		}
+	}
+	return standing{progress: done}
+}
+
+// branches goes through steps that stand side by side. While one is open all
+// are; then a failure counts more than a check's no.
+func (s *survey) branches(l list) standing {
+	worst := standing{progress: done}
+	anyOpen := false
+	for i := range l.steps {
+		at := s.step(child(l.path, i), &l.steps[i])
+		anyOpen = anyOpen || at.progress == open
+		if at.progress > worst.progress {
+			worst = at
+		}
+	}
+	if anyOpen {
+		return standing{progress: open}
+	}
+	return worst
+}
+
+func (s *survey) step(path string, step *responder.Step) standing {
+	state := s.run.Steps[path]
+	if state == nil {
+		return s.task(Begin, path, step)
+	}
+	switch state.State {
+	case responder.StepSucceeded, responder.StepSkipped:
+		return standing{progress: done}
+	case responder.StepStopped:
+		return standing{stopped, state.Error}
+	case responder.StepFailed:
+		return s.failed(path, step, state)
+	}
+	if isGroup(step.Kind) {
+		return s.group(path, step, state)
+	}
+	if state.State == responder.StepWaiting && state.Due.After(s.now) {
+		return s.wait(state.Due)
+	}
+	return s.task(verb(step, state), path, step)
+}
+
+// group goes through the members of a group that has begun.
+func (s *survey) group(path string, step *responder.Step, state *responder.StepState) standing {
+	var at standing
+	switch {
+	case step.Kind == responder.StepParallel:
+		at = s.branches(list{path, step.Steps})
+	case step.Kind == responder.StepSequential:
+		at = s.list(list{path, step.Steps})
+	case state.Branch == branchThen:
+		at = s.list(list{join(path, branchThen), step.Steps})
+	default:
+		at = s.list(list{join(path, branchElse), step.Else})
+	}
+	if at.progress == open {
+		return at
+	}
+	s.closed = append(s.closed, closing{path, at})
+	if at.progress == failed {
+		return s.policy(path, step, state.Kind, at.cause)
+	}
+	return at
+}
+
+// failed says what a step that has failed for good does to those after it.
+func (s *survey) failed(path string, step *responder.Step, state *responder.StepState) standing {
+	cause := state.Error
+	if !isGroup(step.Kind) { // a group's error names the member already
+		cause = fmt.Sprintf("step %s (%s): %s", path, title(step, state), state.Error)
+	}
+	return s.policy(path, step, state.Kind, cause)
+}
+
+func (s *survey) policy(path string, step *responder.Step, kind responder.Kind, cause string) standing {
+	switch policyOf(step, kind) {
+	case responder.PolicyContinue:
+		return standing{progress: done}
+	case responder.PolicySteps:
+		return s.list(list{join(path, branchError), step.OnError.Steps})
+	}
+	return standing{failed, cause}
+}
+
+func (s *survey) task(verb Verb, path string, step *responder.Step) standing {
+	s.tasks = append(s.tasks, Task{verb, path, step})
+	return standing{progress: open}
+}
+
+func (s *survey) wait(until time.Time) standing {
+	if s.until.IsZero() || until.Before(s.until) {
+		s.until = until
+	}
+	return standing{progress: open}
+}
+
+// begins reports whether a step is about to be reached for the first time.
+func (s *survey) begins() bool {
+	for _, t := range s.tasks {
+		if t.Verb == Begin {
+			return true
+		}
+	}
+	return false
+}
+
+// verb says what a step that has begun, and is due, needs.
+func verb(step *responder.Step, state *responder.StepState) Verb {
+	if step.Kind == responder.StepWait {
+		return Pass
+	}
+	doubt := state.Kind == responder.Repair && inDoubt(state)
+	switch {
+	case doubt && looks(state) >= retryOf(step, state.Kind).Attempts:
+		return Lose
+	case doubt:
+		return Verify
+	case underWay(state):
+		return Lose
+	}
+	return Attempt
+}
+
+// title is what people call a step.
+func title(step *responder.Step, state *responder.StepState) string {
+	if state != nil && state.Action != "" {
+		return state.Action
+	}
+	if step.Action != "" {
+		return step.Action
+	}
+	return string(step.Kind)
+}

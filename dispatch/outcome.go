@@ -1,0 +1,279 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// Outcome is what became of a task; Apply puts it into the run.
+type Outcome interface {
+	at() string
+	apply(c *change)
+}
+
+// Path is the step that an outcome is about.
+type Path string
+
+func (p Path) at() string { return string(p) }
+
+// Begun: the step is to be done. What resolves once, is resolved.
+type Begun struct {
+	Path
+	Action string         // of steps that act
+	Kind   responder.Kind // of the action
+	Branch string         // of an if
+	Params map[string]any
+	Body   any
+}
+
+// Skipped: the step is not to be done.
+type Skipped struct {
+	Path
+	Action string
+	Kind   responder.Kind
+	Would  string // what would have been done, if it is the mode that forbids it
+	Why    string // "" where the step's own condition was false
+}
+
+// Recorded: the step is written down instead of done.
+type Recorded struct {
+	Path
+	Would string
+	Why   string
+}
+
+// Attempting: an attempt, or a look, is about to be made. To be stored before it is.
+type Attempting struct {
+	Path
+	Verify bool
+}
+
+// Tried: the attempt is over. Err is nil, *responder.Stop, *responder.Transient,
+// *responder.Permanent, *responder.Unknown or ErrLost; any other counts as permanent.
+type Tried struct {
+	Path
+	Result map[string]any
+	Err    error
+}
+
+// Verified: the look is over. Err says why the verdict is unknown.
+type Verified struct {
+	Path
+	Verdict responder.Verdict
+	Err     error
+}
+
+// Passed: the wait is over.
+type Passed struct{ Path }
+
+// ErrLost is the error of an attempt that nobody saw end: its worker died or was
+// told to stop. The step is tried once more even if that was its last attempt,
+// so that what is promised to be done is done at least once.
+var ErrLost = errors.New("the worker was lost")
+
+// Apply gives the run as it is after an outcome; run itself stays as it is.
+// jitter gives [0, 1). An outcome of a step that the run does not have changes
+// nothing.
+func Apply(run *responder.Run, o Outcome, now time.Time, jitter func() float64) *responder.Run {
+	step := locate(run.Flow.Steps, o.at())
+	if step == nil {
+		return run
+	}
+	after := run.Clone()
+	if after.Steps == nil {
+		after.Steps = map[string]*responder.StepState{}
+	}
+	state := after.Steps[o.at()]
+	if state == nil {
+		state = &responder.StepState{State: responder.StepRunning}
+		after.Steps[o.at()] = state
+	}
+	o.apply(&change{step: step, state: state, now: now, jitter: jitter})
+	closeGroups(after, now)
+	return after
+}
+
+// closeGroups writes down how groups ended whose members have come to rest.
+func closeGroups(run *responder.Run, now time.Time) {
+	s := survey{run: run, now: now}
+	s.list(list{"", run.Flow.Steps})
+	for _, c := range s.closed {
+		state := run.Steps[c.path]
+		state.Error = c.at.cause
+		switch c.at.progress {
+		case done:
+			state.State = responder.StepSucceeded
+		case stopped:
+			state.State = responder.StepStopped
+		case failed:
+			state.State = responder.StepFailed
+		}
+	}
+}
+
+// change is the step that an outcome changes.
+type change struct {
+	step   *responder.Step
+	state  *responder.StepState
+	now    time.Time
+	jitter func() float64
+}
+
+func (o Begun) apply(c *change) {
+	c.state.Action, c.state.Kind, c.state.Branch = o.Action, o.Kind, o.Branch
+	c.state.Params, c.state.Body = o.Params, o.Body
+	c.state.State = responder.StepRunning
+	if c.step.Kind == responder.StepWait {
+		c.wait(c.step.Wait)
+	}
+}
+
+func (o Skipped) apply(c *change) {
+	if o.Action != "" {
+		c.state.Action, c.state.Kind = o.Action, o.Kind
+	}
+	c.end(responder.StepSkipped)
+	c.state.Result = remark(o.Would, o.Why)
+}
+
+func (o Recorded) apply(c *change) {
+	c.end(responder.StepSucceeded)
+	c.state.Dry = true
+	c.state.Result = remark(o.Would, o.Why)
+}
+
+func (o Attempting) apply(c *change) {
+	if underWay(c.state) { // somebody else's
+		c.finish(ErrLost, c.state.Kind == responder.Repair)
+	}
+	c.state.State, c.state.Due = responder.StepRunning, time.Time{}
+	c.state.Attempts = append(c.state.Attempts, responder.Attempt{Began: c.now, Verify: o.Verify})
+}
+
+func (o Passed) apply(c *change) { c.end(responder.StepSucceeded) }
+
+func (o Tried) apply(c *change) {
+	var (
+		stop      *responder.Stop
+		unknown   *responder.Unknown
+		transient *responder.Transient
+	)
+	repair := c.state.Kind == responder.Repair
+	limit := retryOf(c.step, c.state.Kind).Attempts
+	switch {
+	case o.Err == nil:
+		c.finish(nil, false)
+		c.end(responder.StepSucceeded)
+		c.state.Error, c.state.Result = "", o.Result
+	case errors.As(o.Err, &stop) && c.state.Kind == responder.Check:
+		c.finish(nil, false)
+		c.end(responder.StepStopped)
+		c.state.Error = cleanText(stop.Reason)
+	case errors.Is(o.Err, ErrLost) && repair && looks(c.state) >= limit:
+		c.finish(o.Err, true)
+		c.fail(o.Err)
+	case repair && (errors.Is(o.Err, ErrLost) || errors.As(o.Err, &unknown)):
+		c.finish(o.Err, true)
+		c.again(tries(c.state), 0)
+	case errors.Is(o.Err, ErrLost):
+		c.finish(o.Err, false)
+		c.againUnless(tries(c.state) >= max(limit, 2), 0, o.Err)
+	case errors.As(o.Err, &transient):
+		c.finish(o.Err, false)
+		c.againUnless(tries(c.state) >= limit, transient.After, o.Err)
+	default:
+		c.finish(o.Err, false)
+		c.fail(o.Err)
+	}
+}
+
+func (o Verified) apply(c *change) {
+	limit := retryOf(c.step, c.state.Kind).Attempts
+	c.finish(o.Err, false)
+	switch {
+	case o.Verdict == responder.VerdictDone:
+		c.end(responder.StepSucceeded)
+		c.state.Error, c.state.Result = "", map[string]any{"verified": true}
+	case o.Verdict == responder.VerdictNotDone:
+		if last := lastTry(c.state); last != nil {
+			last.Unknown = false
+			c.state.Error = last.Error
+		}
+		if tries(c.state) >= limit {
+			c.end(responder.StepFailed)
+			return
+		}
+		c.state.State = responder.StepRunning // the wait was before the look: try now
+	case looks(c.state) >= limit:
+		c.fail(unsure(o.Err))
+	default:
+		c.again(looks(c.state), 0)
+	}
+}
+
+// unsure is the error of a repair of which nobody found out whether it was done.
+func unsure(why error) error {
+	const text = "nobody knows whether it was done"
+	if why == nil {
+		return errors.New(text)
+	}
+	return fmt.Errorf(text+": %w", why)
+}
+
+// finish ends the attempt under way, if there is one.
+func (c *change) finish(err error, unknown bool) {
+	if !underWay(c.state) {
+		return
+	}
+	last := &c.state.Attempts[len(c.state.Attempts)-1]
+	last.Ended = c.now
+	last.Unknown = unknown && !last.Verify
+	if err != nil {
+		last.Error = cleanText(err.Error())
+		c.state.Error = last.Error
+	}
+}
+
+func (c *change) end(status responder.StepStatus) {
+	c.state.State, c.state.Due = status, time.Time{}
+}
+
+func (c *change) fail(err error) {
+	c.end(responder.StepFailed)
+	c.state.Error = cleanText(err.Error())
+}
+
+func (c *change) wait(d time.Duration) {
+	c.state.State, c.state.Due = responder.StepWaiting, c.now.Add(d)
+}
+
+// again waits before what comes after the n-th failure in a row.
+func (c *change) again(n int, after time.Duration) {
+	c.wait(delay(retryOf(c.step, c.state.Kind), n, after, c.jitter))
+}
+
+func (c *change) againUnless(enough bool, after time.Duration, err error) {
+	if enough {
+		c.fail(err)
+		return
+	}
+	c.again(tries(c.state), after)
+}
+
+// remark is the result of a step that was not done for a reason.
+func remark(would, why string) map[string]any {
+	result := map[string]any{}
+	if would != "" {
+		result["would"] = would
+	}
+	if why != "" {
+		result["why"] = why
+	}
+	if len(result) == 0 {
+		return nil
+	}
+	return result
+}

@@ -1,0 +1,301 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// earlyBy is how long before a run is due a wake may come by the skew of
+// clocks; one that comes earlier is a stray.
+const earlyBy = time.Minute
+
+// advance carries a run on as far as it goes now. nil means that the run is
+// stored at rest, or is in the hands of another worker.
+func (d *Dispatcher) advance(ctx context.Context, j job) error {
+	run := j.run
+	if run == nil {
+		var err error
+		if run, err = d.Runs.Get(ctx, j.id); err != nil {
+			return fmt.Errorf("run %s: %w", j.id, err)
+		}
+	}
+	now := d.now()
+	if run.State.Ended() || run.State == responder.RunAwaitingApproval || run.Lease.After(now) {
+		return nil
+	}
+	if next := Next(run, now); next.Until.After(now) {
+		if j.woken && next.Until.Sub(now) <= earlyBy {
+			return d.ring(ctx, run.ID, next.Until, now)
+		}
+		return nil
+	}
+	w, err := d.worker(run)
+	if err != nil { // written by another version, in words this one does not know
+		parked := settle(run, Decision{End: responder.RunParked, Cause: cleanText(err.Error())}, now)
+		return quiet(d.save(ctx, parked))
+	}
+	return quiet(w.work(ctx))
+}
+
+// quiet drops ErrStale: another worker has the run, and will do what is to be done.
+func quiet(err error) error {
+	if errors.Is(err, responder.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// save stores a run under a new token.
+func (d *Dispatcher) save(ctx context.Context, run *responder.Run) error {
+	run.Token, run.Updated = d.Token(), d.now()
+	if err := d.Runs.Save(ctx, run); err != nil {
+		return fmt.Errorf("save run %s: %w", run.ID, err)
+	}
+	d.Observe(run)
+	return nil
+}
+
+// worker carries on one run, holding its lease. Only the goroutine that calls
+// work touches it; attempts fly on goroutines of their own and land on a channel.
+type worker struct {
+	*Dispatcher
+	run    *responder.Run
+	scene  scene
+	flying map[string]time.Duration // paths of attempts that have not landed, with their timeouts
+	landed chan Outcome
+	dirty  bool // the run has changed since it was stored
+}
+
+func (d *Dispatcher) worker(run *responder.Run) (*worker, error) {
+	scene, err := d.scene(run)
+	if err != nil {
+		return nil, err
+	}
+	return &worker{
+		Dispatcher: d, run: run, scene: scene,
+		flying: map[string]time.Duration{},
+		landed: make(chan Outcome),
+	}, nil
+}
+
+// work does what the run needs until it rests: waiting, ended, or given back
+// because time is up. Each turn stores what has come of the attempts that
+// landed together with the mark of those that are about to start.
+func (w *worker) work(ctx context.Context) error {
+	airborne, ground := early(ctx)
+	defer w.drain()
+	defer ground()
+	for {
+		starting := w.prepare(airborne)
+		if len(w.flying) == 0 {
+			return w.rest(ctx)
+		}
+		if w.dirty {
+			if err := w.hold(ctx); err != nil {
+				w.cancel(starting)
+				ground()
+				w.drain()
+				return w.tooLarge(ctx, err)
+			}
+		}
+		for _, flight := range starting {
+			go func() { w.landed <- flight.fly(airborne) }()
+		}
+		w.land(<-w.landed)
+	}
+}
+
+// drain waits for the attempts that are still flying.
+func (w *worker) drain() {
+	for len(w.flying) > 0 {
+		w.land(<-w.landed)
+	}
+}
+
+// cancel takes back attempts that were marked but not made.
+func (w *worker) cancel(starting []flight) {
+	for _, f := range starting {
+		delete(w.flying, f.path)
+		w.apply(Tried{Path: Path(f.path), Err: errors.New("not made: the run could not be stored")})
+	}
+}
+
+// prepare does all that takes no time, and gives the attempts to start. They
+// are marked in the run as under way.
+func (w *worker) prepare(ctx context.Context) []flight {
+	var starting []flight
+	for {
+		flow, ok := w.Flows().Get(w.run.Flow.Name)
+		if !ok || flow.Disabled || ctx.Err() != nil {
+			return starting
+		}
+		progressed := false
+		for _, task := range Next(w.run, w.now()).Do {
+			if _, flying := w.flying[task.Path]; flying {
+				continue
+			}
+			progressed = true
+			if flight, ok := w.take(task, flow); ok {
+				starting = append(starting, flight)
+			}
+		}
+		if !progressed {
+			return starting
+		}
+	}
+}
+
+// take does a task: at once, or, for an attempt, by giving its flight.
+func (w *worker) take(task Task, flow responder.Flow) (flight, bool) {
+	switch task.Verb {
+	case Begin:
+		for _, o := range w.scene.begin(w.run, task, w.SkipWaits) {
+			w.apply(o)
+		}
+	case Pass:
+		w.apply(Passed{Path(task.Path)})
+	case Lose:
+		w.apply(Tried{Path: Path(task.Path), Err: ErrLost})
+	case Attempt, Verify:
+		return w.launch(task, w.guards.judge(w.run, flow, w.scene.event))
+	}
+	return flight{}, false
+}
+
+// launch readies an attempt or a look, if it is allowed and possible.
+func (w *worker) launch(task Task, leave leave) (flight, bool) {
+	state := w.run.Steps[task.Path]
+	if task.Verb == Verify && leave.dry {
+		w.apply(Tried{Path: Path(task.Path), Err: unsure(errors.New("a dry run does not look"))})
+		return flight{}, false
+	}
+	if o := leave.forbids(task.Path, state); o != nil && task.Verb == Attempt {
+		w.apply(o)
+		return flight{}, false
+	}
+	f, err := w.flight(task, state)
+	if err != nil {
+		w.apply(Tried{Path: Path(task.Path), Err: err})
+		return flight{}, false
+	}
+	w.apply(Attempting{Path: Path(task.Path), Verify: task.Verb == Verify})
+	w.flying[task.Path] = f.timeout
+	return f, true
+}
+
+func (w *worker) apply(o Outcome) {
+	w.run = Apply(w.run, o, w.now(), w.Jitter)
+	w.dirty = true
+}
+
+func (w *worker) land(o Outcome) {
+	delete(w.flying, o.at())
+	w.apply(o)
+	state := w.run.Steps[o.at()]
+	w.Logger.Debug().Str("run", w.run.ID).Str("step", o.at()).Str("action", state.Action).Str("state", string(state.State)).Str("error", state.Error).Msg("attempt made")
+}
+
+// hold stores the run as held by this worker, for longer than any of its
+// attempts can take: so a lease needs no renewing while they fly.
+func (w *worker) hold(ctx context.Context) error {
+	now := w.now()
+	until := now.Add(w.Lease)
+	for _, timeout := range w.flying {
+		if end := now.Add(timeout + w.grace + w.Lease/2); end.After(until) {
+			until = end
+		}
+	}
+	w.run = w.run.Clone()
+	w.run.State, w.run.Lease, w.run.Due = responder.RunRunning, until, until
+	if err := w.save(ctx, w.run); err != nil {
+		return err
+	}
+	w.dirty = false
+	return nil
+}
+
+// rest stores the run as at rest, gives the lease back, and rings for what
+// comes next.
+func (w *worker) rest(ctx context.Context) error {
+	ctx, cancel := aftermath(ctx)
+	defer cancel()
+	now := w.now()
+	w.run = settle(w.run, w.decide(now), now)
+	if err := w.save(ctx, w.run); err != nil {
+		return w.tooLarge(ctx, err)
+	}
+	if w.run.State.Ended() {
+		w.Logger.Info().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("rule", w.run.Finding.Rule).
+			Str("state", string(w.run.State)).Str("cause", w.run.Cause).Msg("run ended")
+		return nil
+	}
+	if err := w.ring(ctx, w.run.ID, w.run.Due, now); err != nil {
+		w.Logger.Warn().Err(err).Msg("not rung for; the sweep will")
+	}
+	return nil
+}
+
+// decide is Next, with the guard that stands above all steps.
+func (w *worker) decide(now time.Time) Decision {
+	next := Next(w.run, now)
+	if next.End != "" {
+		return next
+	}
+	name := w.run.Flow.Name
+	switch flow, ok := w.Flows().Get(name); {
+	case !ok:
+		return Decision{End: responder.RunParked, Cause: fmt.Sprintf("there is no flow %s any more", name)}
+	case flow.Disabled:
+		return Decision{End: responder.RunParked, Cause: fmt.Sprintf("the flow %s is disabled", name)}
+	}
+	return next
+}
+
+// settle gives the run as it rests with a decision, free for any worker.
+func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
+	rested := run.Clone()
+	rested.Lease = time.Time{}
+	switch {
+	case at.End != "":
+		rested.State, rested.Cause, rested.Due = at.End, at.Cause, time.Time{}
+	case len(at.Do) > 0:
+		rested.State, rested.Due = responder.RunRunning, now
+	default:
+		rested.State, rested.Due = responder.RunWaiting, at.Until
+	}
+	return rested
+}
+
+// tooLarge ends a run that the store does not take as failed, without what
+// made it so large. Other errors are given back.
+func (w *worker) tooLarge(ctx context.Context, err error) error {
+	if !errors.Is(err, responder.ErrTooLarge) {
+		return err
+	}
+	now := w.now()
+	slim := settle(w.run, Decision{End: responder.RunFailed, Cause: "the run has outgrown what a store keeps of one; what its steps were given and gave is left out"}, now)
+	for path, state := range slim.Steps {
+		bare := *state
+		bare.Params, bare.Body, bare.Result = nil, nil, nil
+		slim.Steps[path] = &bare
+	}
+	w.Logger.Error().Err(err).Str("run", w.run.ID).Msg("run failed")
+	return w.save(ctx, slim)
+}
+
+// early is ctx, over by the margin before its deadline.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-margin))
+	}
+	return context.WithCancel(ctx)
+}
+
+// aftermath is a context to store in what was done, even if ctx is over.
+func aftermath(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), margin)
+}
