@@ -1,0 +1,247 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	driver "modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+)
+
+// Errors of this package, to be told apart with errors.Is.
+var (
+	ErrInUse    = errors.New("in use by another Responder")
+	ErrDamaged  = errors.New("not a database, or a damaged one")
+	ErrForeign  = errors.New("a database, but not of Responder")
+	ErrReadOnly = errors.New("opened for reading only")
+	ErrClosed   = errors.New("closed")
+)
+
+// readers bounds the connections that read at the same time.
+const readers = 4
+
+// Options tunes a DB.
+type Options struct {
+	Now func() time.Time // the clock; nil: time.Now
+}
+
+// DB is an open file. Safe for concurrent use.
+type DB struct {
+	path   string
+	now    func() time.Time
+	lock   *lock   // nil if read-only
+	writer *writer // nil if read-only
+	read   *sql.DB
+
+	closed chan struct{} // closed by Close
+	close  func() error  // closes once, and says the same each time
+
+	mu    sync.Mutex
+	gates map[string]*gate // by queue
+}
+
+// Open opens the file for this process alone, and makes it if it is not there:
+// with mode 0600, missing folders with 0700. Files of an older Responder are
+// brought up to date.
+//
+// ErrInUse: another process has it; ErrDamaged, ErrForeign; ErrFutureVersion
+// of the root: a newer Responder wrote it. A file that was not closed cleanly
+// is recovered, at the cost of reading its log (a few MB at most).
+func Open(path string, options Options) (*DB, error) {
+	db, err := open(path, options)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+	}
+	return db, nil
+}
+
+func open(path string, options Options) (_ *DB, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	db := newDB(path, options)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if db.lock, err = acquire(path + ".lock"); err != nil {
+		return nil, err
+	}
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
+	if db.writer, err = newWriter(path); err != nil {
+		return nil, err
+	}
+	db.read, err = openReaders(path)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// OpenReadOnly opens the file to look at it, also while another process has it
+// open; every change gives ErrReadOnly. Errors as Open, and fs.ErrNotExist.
+func OpenReadOnly(path string, options Options) (*DB, error) {
+	db, err := openReadOnly(path, options)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+	}
+	return db, nil
+}
+
+func openReadOnly(path string, options Options) (_ *DB, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	db := newDB(path, options)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if db.read, err = openReaders(path); err != nil {
+		return nil, err
+	}
+	version, err := identify(context.Background(), db.read)
+	if err != nil {
+		return nil, err
+	}
+	if version < len(migrations) {
+		return nil, fmt.Errorf("its format is %d, this Responder's is %d: let `responder run` bring it up to date first", version, len(migrations))
+	}
+	return db, nil
+}
+
+func newDB(path string, options Options) *DB {
+	now := options.Now
+	if now == nil {
+		now = time.Now
+	}
+	db := &DB{path: path, now: now, closed: make(chan struct{}), gates: map[string]*gate{}}
+	db.close = sync.OnceValue(db.closeAll)
+	return db
+}
+
+// openReaders opens the connections that read. They see each commit at once.
+func openReaders(path string) (*sql.DB, error) {
+	read, err := sql.Open("sqlite", dsn(path, "ro"))
+	if err != nil {
+		return nil, err
+	}
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	return read, nil
+}
+
+// dsn names the file to the driver, as a URI because a plain path with a "?"
+// in it would be cut there. mode is SQLite's: ro, rw.
+func dsn(path, mode string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") { // C:/… on Windows
+		path = "/" + path
+	}
+	uri := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+		"mode":          {mode},
+		"_busy_timeout": {"5000"}, // milliseconds
+	}.Encode()}
+	return uri.String()
+}
+
+// makePrivate sees to it that the file is there and nobody else's to read. The
+// files SQLite puts beside it take over its mode.
+func makePrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	if info.Mode().Perm()&^0o600 != 0 {
+		return file.Chmod(0o600)
+	}
+	return nil
+}
+
+// Close ends what is under way, folds the log into the file and lets go of it.
+// Receives that wait end with ErrClosed.
+func (db *DB) Close() error { return db.close() }
+
+func (db *DB) closeAll() error {
+	close(db.closed)
+	var errs []error
+	if db.read != nil {
+		errs = append(errs, db.read.Close())
+	}
+	if db.writer != nil {
+		errs = append(errs, db.writer.close())
+	}
+	if db.lock != nil {
+		errs = append(errs, db.lock.release())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close %s: %w", db.path, explain(err))
+	}
+	return nil
+}
+
+// write runs do in a transaction and returns once that is durable.
+func (db *DB) write(ctx context.Context, do func(*tx) error) error {
+	if db.writer == nil {
+		return ErrReadOnly
+	}
+	return db.writer.write(ctx, do)
+}
+
+// gate gives the gate of a queue, one for all who use the queue's name.
+func (db *DB) gate(queue string) *gate {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	g := db.gates[queue]
+	if g == nil {
+		g = &gate{changed: make(chan struct{})}
+		db.gates[queue] = g
+	}
+	return g
+}
+
+// failed says which operation an error ended.
+func failed(operation string, err error) error {
+	return fmt.Errorf("%s: %w", operation, explain(err))
+}
+
+// explain marks SQLite's errors that have a name here.
+func explain(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff { // the rest is detail
+	case codes.SQLITE_NOTADB, codes.SQLITE_CORRUPT:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}

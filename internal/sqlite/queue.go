@@ -1,0 +1,236 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+var (
+	_ responder.Queue = (*Queue)(nil)
+	_ responder.Dead  = (*Queue)(nil)
+)
+
+// QueueOptions tunes a queue. They are read at each delivery, not stored.
+type QueueOptions struct {
+	Visibility  time.Duration // how long a delivery is hidden from others; 0: 30 s
+	MaxReceives int           // deliveries without an Ack before a message is dead; 0: no bound
+}
+
+// Queue is a queue with its dead letters. A Send or Ack costs one shared
+// commit; a Receive one look, and a commit if there is something.
+type Queue struct {
+	db      *DB
+	name    string
+	options QueueOptions
+	gate    *gate
+}
+
+// Queue gives the queue of that name.
+func (db *DB) Queue(name string, options QueueOptions) *Queue {
+	if options.Visibility == 0 {
+		options.Visibility = 30 * time.Second
+	}
+	return &Queue{db: db, name: name, options: options, gate: db.gate(name)}
+}
+
+// Send implements responder.Sender: one transaction, whatever the number.
+func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
+	refused := map[int]error{}
+	for i, m := range messages {
+		if err := m.Check(); err != nil {
+			refused[i] = err
+		}
+	}
+	if len(refused) < len(messages) {
+		err := q.db.write(ctx, func(tx *tx) error {
+			now := q.db.now()
+			for i, m := range messages {
+				if refused[i] != nil {
+					continue
+				}
+				if _, err := tx.exec(`INSERT INTO messages (queue, visible_at, body) VALUES (?, ?, ?)`, q.name, nanos(now.Add(m.Delay)), m.Body); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return failed("send to "+q.name, err)
+		}
+		q.gate.ring()
+	}
+	if len(refused) > 0 {
+		return &responder.SendError{Failed: refused}
+	}
+	return nil
+}
+
+// Receive implements responder.Queue. wait passes in real time, whatever the
+// clock says. Nothing is polled: it wakes for a Send, Release or Redrive of
+// this process, and for the moment the next message becomes deliverable.
+func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]responder.Delivery, error) {
+	if max < 1 {
+		return nil, fmt.Errorf("receive from %s: max is %d, must be at least 1", q.name, max)
+	}
+	patience := time.NewTimer(wait)
+	defer patience.Stop()
+	for {
+		changed := q.gate.wait()
+		next, err := q.nearest(ctx)
+		if err != nil {
+			return nil, failed("receive from "+q.name, err)
+		}
+		if next <= 0 {
+			deliveries, err := q.claim(ctx, max)
+			if err != nil {
+				return nil, failed("receive from "+q.name, err)
+			}
+			if len(deliveries) > 0 {
+				return deliveries, nil
+			}
+		}
+		switch {
+		case wait <= 0:
+			return nil, nil
+		case next <= 0: // somebody was quicker, or only the dead were left: look again
+			continue
+		}
+		ready := time.NewTimer(next)
+		select {
+		case <-changed:
+		case <-ready.C:
+		case <-patience.C:
+			wait = 0 // one last look
+		case <-ctx.Done(): // the look says so
+		case <-q.db.closed:
+			err = ErrClosed
+		}
+		ready.Stop()
+		if err != nil {
+			return nil, failed("receive from "+q.name, err)
+		}
+	}
+}
+
+// nearest says in how long a message will be deliverable; not above 0: now.
+func (q *Queue) nearest(ctx context.Context) (time.Duration, error) {
+	var visible sql.NullInt64
+	err := q.db.read.QueryRowContext(ctx, `SELECT min(visible_at) FROM messages WHERE queue = ?`, q.name).Scan(&visible)
+	if err != nil {
+		return 0, err
+	}
+	if !visible.Valid {
+		return math.MaxInt64, nil
+	}
+	return time.Duration(visible.Int64 - nanos(q.db.now())), nil
+}
+
+// claim delivers up to max messages. On the way it buries those that have been
+// delivered too often.
+func (q *Queue) claim(ctx context.Context, max int) (deliveries []responder.Delivery, err error) {
+	err = q.db.write(ctx, func(tx *tx) error {
+		now := q.db.now()
+		deliveries = nil
+		for len(deliveries) < max {
+			ready, err := q.ready(tx, now, max-len(deliveries))
+			if err != nil || len(ready) == 0 {
+				return err
+			}
+			for _, m := range ready {
+				if q.options.MaxReceives > 0 && m.receives >= q.options.MaxReceives {
+					_, err = q.bury(tx, m.receipt, fmt.Sprintf("delivered %d times and never acknowledged", m.receives))
+				} else {
+					m.receives++
+					deliveries = append(deliveries, m.delivery())
+					_, err = tx.exec(`UPDATE messages SET visible_at = ?, held = 1, receives = ? WHERE seq = ?`, nanos(now.Add(q.options.Visibility)), m.receives, m.seq)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return deliveries, err
+}
+
+// message is a message and its latest delivery.
+type message struct {
+	receipt
+	body []byte
+}
+
+func (m message) delivery() responder.Delivery {
+	return responder.Delivery{ID: strconv.FormatInt(m.seq, 10), Receipt: m.receipt.String(), Body: m.body, Receives: m.receives}
+}
+
+// ready gives up to max deliverable messages, those first that have been so longest.
+func (q *Queue) ready(tx *tx, now time.Time, max int) (messages []message, err error) {
+	err = tx.query(func(rows *sql.Rows) error {
+		var m message
+		err := rows.Scan(&m.seq, &m.receives, &m.body)
+		messages = append(messages, m)
+		return err
+	}, `SELECT seq, receives, body FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at LIMIT ?`, q.name, nanos(now), max)
+	return messages, err
+}
+
+// Ack implements responder.Queue: one transaction, whatever the number.
+func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error {
+	if len(deliveries) == 0 {
+		return nil
+	}
+	stale := 0
+	err := q.db.write(ctx, func(tx *tx) error {
+		stale = 0
+		for _, d := range deliveries {
+			r, err := parseReceipt(d.Receipt)
+			if err != nil {
+				stale++
+				continue
+			}
+			n, err := tx.exec(`DELETE FROM messages WHERE seq = ? AND receives = ? AND queue = ?`, r.seq, r.receives, q.name)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				stale++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return failed("ack on "+q.name, err)
+	}
+	if stale > 0 {
+		return fmt.Errorf("ack on %s: %d of %d: %w", q.name, stale, len(deliveries), responder.ErrStaleReceipt)
+	}
+	return nil
+}
+
+// Release implements responder.Queue.
+func (q *Queue) Release(ctx context.Context, delivery responder.Delivery, after time.Duration) error {
+	r, err := parseReceipt(delivery.Receipt)
+	if err != nil {
+		return failed("release on "+q.name, err)
+	}
+	err = q.db.write(ctx, func(tx *tx) error {
+		n, err := tx.exec(`UPDATE messages SET visible_at = ?, held = 0 WHERE seq = ? AND receives = ? AND queue = ?`,
+			nanos(q.db.now().Add(after)), r.seq, r.receives, q.name)
+		if err == nil && n == 0 {
+			err = responder.ErrStaleReceipt
+		}
+		return err
+	})
+	if err != nil {
+		return failed("release on "+q.name, err)
+	}
+	q.gate.ring()
+	return nil
+}

@@ -1,0 +1,238 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// maxGroup bounds how many jobs share a commit, and so how long the first of
+// them waits for the last.
+const maxGroup = 256
+
+// writer is the one connection that changes the file. Jobs that wait while a
+// commit is under way go into the next one together, and share its fsync; a
+// job that fails is undone alone.
+type writer struct {
+	pool *sql.DB
+	tx   *tx
+	jobs chan *job     // unbuffered: a job taken is a job answered
+	stop chan struct{} // closed by close
+	done chan struct{} // closed when the last job is answered
+}
+
+// job is one caller's part of a transaction.
+type job struct {
+	ctx  context.Context
+	do   func(*tx) error
+	err  error      // what do gave
+	done chan error // buffered
+}
+
+// newWriter opens the file at path for writing and brings it up to date.
+func newWriter(path string) (_ *writer, err error) {
+	ctx := context.Background()
+	pool, err := sql.Open("sqlite", dsn(path, "rw"))
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(1)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, pool.Close())
+		}
+	}()
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, conn.Close())
+		}
+	}()
+	if err := prepare(ctx, conn, path); err != nil {
+		return nil, err
+	}
+	w := &writer{
+		pool: pool,
+		tx:   &tx{conn: conn, statements: map[string]*sql.Stmt{}},
+		jobs: make(chan *job),
+		stop: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	go w.loop()
+	return w, nil
+}
+
+// write runs do inside a transaction and returns once that is durable. do runs
+// on another goroutine, but never while its caller does; what it changed is
+// undone if it gives an error, which write returns unwrapped. A ctx that ends
+// before do has begun ends the wait; after that the outcome is waited for,
+// because it can no longer be told.
+func (w *writer) write(ctx context.Context, do func(*tx) error) error {
+	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
+	select {
+	case <-w.stop:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	case w.jobs <- j:
+		return <-j.done
+	}
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	for {
+		select {
+		case <-w.stop:
+			return
+		case first := <-w.jobs:
+			group := w.gather(first)
+			err := w.commit(group)
+			for _, j := range group {
+				if err != nil {
+					j.done <- err
+				} else {
+					j.done <- j.err
+				}
+			}
+		}
+	}
+}
+
+// gather takes the jobs that are waiting now.
+func (w *writer) gather(first *job) []*job {
+	group := []*job{first}
+	for len(group) < maxGroup {
+		select {
+		case j := <-w.jobs:
+			group = append(group, j)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit runs the jobs in one transaction. An error is everybody's: nothing of
+// the group has happened.
+func (w *writer) commit(group []*job) error {
+	w.tx.ctx = context.WithoutCancel(group[0].ctx) // the group outlives each of its callers
+	if _, err := w.tx.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	err := w.tx.runAll(group)
+	if err == nil {
+		if _, err = w.tx.exec("COMMIT"); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("commit: %w", err)
+	}
+	// After some errors SQLite has rolled back by itself, and this one says so;
+	// if it failed for another reason, the next BEGIN tells.
+	_, _ = w.tx.exec("ROLLBACK")
+	return err
+}
+
+// close answers the jobs under way, folds the log into the file and closes it.
+// A reader in another process may keep some of the log from being folded; it
+// is then left beside the file, and read from there.
+func (w *writer) close() error {
+	close(w.stop)
+	<-w.done
+	ctx := context.Background()
+	_, checkpointErr := w.tx.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(checkpointErr, w.tx.conn.Close(), w.pool.Close())
+}
+
+// tx is the transaction that is open on the writer's connection. Statements
+// are compiled once and kept: their texts are constants.
+type tx struct {
+	ctx        context.Context
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt
+}
+
+// runAll runs the jobs in turn, each as if alone. An error means that the
+// transaction as a whole is lost.
+func (t *tx) runAll(group []*job) error {
+	for _, j := range group {
+		if j.err = j.ctx.Err(); j.err != nil {
+			continue
+		}
+		if _, err := t.exec("SAVEPOINT job"); err != nil {
+			return err
+		}
+		if j.err = j.do(t); j.err != nil {
+			if _, err := t.exec("ROLLBACK TO job"); err != nil {
+				return fmt.Errorf("%w (and undoing it: %w)", j.err, err)
+			}
+		}
+		if _, err := t.exec("RELEASE job"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exec runs a statement and says how many rows it changed.
+func (t *tx) exec(query string, args ...any) (rows int, err error) {
+	statement, err := t.prepared(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := statement.ExecContext(t.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// query runs a statement and gives each row to scan.
+func (t *tx) query(scan func(*sql.Rows) error, query string, args ...any) error {
+	statement, err := t.prepared(query)
+	if err != nil {
+		return err
+	}
+	rows, err := statement.QueryContext(t.ctx, args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+// find runs a statement that gives at most one row, and says whether it did.
+func (t *tx) find(into []any, query string, args ...any) (found bool, err error) {
+	err = t.query(func(rows *sql.Rows) error {
+		found = true
+		return rows.Scan(into...)
+	}, query, args...)
+	return found, err
+}
+
+func (t *tx) prepared(query string) (*sql.Stmt, error) {
+	if statement, ok := t.statements[query]; ok {
+		return statement, nil
+	}
+	statement, err := t.conn.PrepareContext(t.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	t.statements[query] = statement
+	return statement, nil
+}
+
+// each gives every row to scan and closes the rows.
+func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
