@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -212,7 +213,7 @@ func TestServer(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- server.Serve(ctx) }()
 
-	client := &http.Client{Transport: &http.Transport{}}
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
 	defer client.CloseIdleConnections()
 	do := func(body io.Reader, change func(*http.Request)) (int, string) {
 		r, err := http.NewRequest("POST", server.URL()+"/events", body)
@@ -247,7 +248,6 @@ func TestServer(t *testing.T) {
 			r.Header.Set("APIKey", "x")
 		},
 	} {
-		client.Transport.(*http.Transport).ExpectContinueTimeout = 1 << 40
 		if status, text := do(unread{t}, change); fmt.Sprint(status) != name {
 			t.Errorf("want %s, got %d %s", name, status, text)
 		}

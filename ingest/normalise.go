@@ -19,12 +19,13 @@ import (
 // object `detail`; it is a record if it has texts `eventName` and `eventSource`
 // and no `detail`. Anything else is refused, as is what exceeds the limits of
 // responder.DecodeEvent once wrapped; too many bytes are responder.ErrTooLarge.
-// Cost: one decoding, about 20 µs for a record of 1.3 KB.
+// Cost: one decoding into a map and two scans, about 50 ns a byte.
 func Normalise(element json.RawMessage) (responder.Event, error) {
 	if err := responder.CheckNesting(element); err != nil {
 		return responder.Event{}, err
 	}
 	var compact bytes.Buffer
+	compact.Grow(len(element))
 	if err := json.Compact(&compact, element); err != nil {
 		return responder.Event{}, fmt.Errorf("invalid JSON: %w", err)
 	}

@@ -168,7 +168,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // Whatever the length of a stream, what is held stays near the largest element.
 func TestReaderHoldsLittle(t *testing.T) {
-	const max = 64 << 10
+	const max = 16 << 10
 	for name, line := range map[string]string{
 		"lines":         "{\"a\":\"bcdefgh\"}\n",
 		"white space":   "      \n",
@@ -180,7 +180,7 @@ func TestReaderHoldsLittle(t *testing.T) {
 		"strings":       "{\"aaaaaaaaaaaaaaaaaa",
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := NewReader(&endless{line, 1 << 20}, max)
+			r := NewReader(&endless{line, 512 << 10}, max)
 			for {
 				if _, err := r.Next(); err == io.EOF {
 					break
