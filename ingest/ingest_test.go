@@ -81,6 +81,45 @@ func TestAcceptKeys(t *testing.T) {
 	}
 }
 
+// cachedSecrets give what they cached, and look past it only when asked.
+type cachedSecrets struct {
+	fakeSecrets
+	behind fakeSecrets
+	looked int
+}
+
+func (s *cachedSecrets) Fresh(ctx context.Context, name string) (responder.Secret, error) {
+	s.looked++
+	return s.behind.Get(ctx, name)
+}
+
+func TestAcceptLooksPastACache(t *testing.T) {
+	tests := []struct {
+		key    string
+		behind error
+		looked int
+		err    error
+	}{
+		{"old", nil, 0, nil},
+		{"new", nil, 1, nil},
+		{"wrong", nil, 1, ErrKey},
+		{"", nil, 0, ErrKey},
+		{"wrong", errDown, 1, errDown},
+		{"old", errDown, 0, nil},
+	}
+	for _, tt := range tests {
+		secrets := &cachedSecrets{
+			fakeSecrets: fakeSecrets{name: "k", secret: responder.Secret{Current: responder.NewSecretText("old")}},
+			behind:      fakeSecrets{name: "k", secret: responder.Secret{Current: responder.NewSecretText("new")}, err: tt.behind},
+		}
+		in := New(&fakeQueue{}, Keys{Secrets: secrets, Name: "k", Now: time.Now})
+		_, err := in.Accept(t.Context(), Request{Key: tt.key, Body: strings.NewReader(event1)})
+		if !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) || secrets.looked != tt.looked {
+			t.Errorf("key %q, store %v: error %v after %d looks; want %v after %d", tt.key, tt.behind, err, secrets.looked, tt.err, tt.looked)
+		}
+	}
+}
+
 type countingReader struct {
 	src io.Reader
 	n   int

@@ -30,15 +30,30 @@ func (k Keys) check(ctx context.Context, key string) error {
 		return ErrKey
 	}
 	secret, err := k.Secrets.Get(ctx, k.Name)
-	if err != nil {
-		return fmt.Errorf("read the API key %q: %w", k.Name, err)
+	if fresh, cached := k.Secrets.(freshSecrets); err == nil && cached && !k.opens(secret, key) {
+		secret, err = fresh.Fresh(ctx, k.Name)
 	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the API key %q: %w", k.Name, err)
+	case !k.opens(secret, key):
+		return ErrKey
+	}
+	return nil
+}
+
+// freshSecrets is the extra ability of Secrets that cache: to look past the
+// cache, so that a key counts from the moment it is changed. It is asked
+// whenever a key does not match, and limits by itself how often it looks.
+type freshSecrets interface {
+	Fresh(ctx context.Context, name string) (responder.Secret, error)
+}
+
+// opens reports whether key is the current secret, or the previous one in its time.
+func (k Keys) opens(secret responder.Secret, key string) bool {
 	current := matches(key, secret.Current)
 	previous := matches(key, secret.Previous) && k.Now().Before(secret.Until)
-	if current || previous {
-		return nil
-	}
-	return ErrKey
+	return current || previous
 }
 
 // matches is false for the empty secret, whatever the key.
