@@ -26,7 +26,7 @@ func Load(fsys fs.FS, name string, catalogue responder.Catalogue) (*Rules, lang.
 	for _, source := range sources {
 		l.source(source)
 	}
-	rules := &Rules{Accounts: l.accounts}
+	rules := &Rules{Accounts: l.accounts, lists: l.lists}
 	for _, name := range l.order {
 		rule, problems := l.drafts[name].compile(l.lists, catalogue)
 		l.problems = append(l.problems, problems...)

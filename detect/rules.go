@@ -13,6 +13,7 @@ import (
 type Rules struct {
 	Accounts map[string]map[string]any // what rules.yml says of accounts, by id
 	rules    []*rule
+	lists    map[string]any
 }
 
 // Info is what others need to know of a rule.
@@ -45,7 +46,7 @@ func (rs *Rules) Len() int { return len(rs.rules) }
 
 // Only keeps the rules of these names.
 func (rs *Rules) Only(names ...string) (*Rules, error) {
-	only := &Rules{Accounts: rs.Accounts}
+	only := &Rules{Accounts: rs.Accounts, lists: rs.lists}
 	for _, name := range names {
 		found := false
 		for _, r := range rs.rules {

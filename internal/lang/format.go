@@ -63,3 +63,6 @@ func plain(value any) any {
 	}
 	return value
 }
+
+// JSONValue gives a value in JSON's kinds: what JSON has no word for as Format.
+func JSONValue(value any) any { return escapeAll(value, nil) }

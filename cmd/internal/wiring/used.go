@@ -1,0 +1,42 @@
+package wiring
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
+)
+
+// ActionsUsed names the actions that the enabled flows can do, in order: those
+// of their steps, and the checks and repairs that the rules they are for bind.
+// A repair counts only where its flow is live: elsewhere it is never done.
+func ActionsUsed(d *Definitions, catalogue responder.Catalogue) []string {
+	used := map[string]bool{}
+	for _, flow := range d.Flows.All() {
+		if flow.Disabled {
+			continue
+		}
+		add := func(action string) {
+			a, ok := catalogue[action]
+			if ok && (a.Spec().Kind != responder.Repair || flow.Repairs == responder.RepairsLive) {
+				used[action] = true
+			}
+		}
+		dispatch.Walk(flow.Steps, func(_ string, step *responder.Step) {
+			add(step.Action)
+			for _, rule := range d.Rules.Infos() {
+				if !dispatch.For(flow, rule.Name) {
+					continue
+				}
+				switch step.Kind {
+				case responder.StepCheck:
+					add(rule.Check)
+				case responder.StepRemediate:
+					add(rule.Remediate)
+				}
+			}
+		})
+	}
+	return slices.Sorted(maps.Keys(used))
+}

@@ -1,0 +1,154 @@
+// Command responder is Responder on the command line: the whole pipeline in one
+// process, and the tools around rules, flows and runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/actions"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitInput  = 1 // the input has errors
+	exitUsage  = 2 // wrong use
+	exitFailed = 3 // something failed
+)
+
+// version is set by the linker; see the Makefile.
+var version = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now}
+	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// app is the command line with all that it touches, so that tests can run it.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	now            func() time.Time
+
+	rules, flows string // --rules, --flows
+	format       string // --format: text or json
+}
+
+// inputError ends a command with exit code 1: what it was given has errors,
+// which were told already if err is nil.
+type inputError struct{ err error }
+
+func (e *inputError) Error() string { return fmt.Sprint(e.err) }
+func (e *inputError) Unwrap() error { return e.err }
+
+// usageError ends a command with exit code 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// run runs a command line and gives its exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	var input *inputError
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &input):
+		if input.err != nil {
+			fmt.Fprintln(a.stderr, "responder:", clean(err.Error()))
+		}
+		return exitInput
+	case errors.As(err, &usage):
+		fmt.Fprintln(a.stderr, "responder:", clean(err.Error()))
+		return exitUsage
+	}
+	fmt.Fprintln(a.stderr, "responder:", clean(err.Error()))
+	return exitFailed
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "responder",
+		Short:         "When this happens in your AWS accounts, do that",
+		Long:          "Responder watches what happens in your AWS accounts, decides with one-line rules\nwhat matters (rules.yml), and answers with flows (flows.yml): it tells people,\nwaits, checks, repairs. Repairs are dry until a flow arms them.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.format != "text" && a.format != "json" {
+				return usagef("--format is text or json, not %q", a.format)
+			}
+			return nil
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w (responder %s --help tells more)", err, cmd.Name())
+	})
+	root.PersistentFlags().StringVar(&a.rules, "rules", "rules.yml", "the rules")
+	root.PersistentFlags().StringVar(&a.flows, "flows", "flows.yml", "the flows")
+	root.PersistentFlags().StringVar(&a.format, "format", "text", "text, or json: one object a line")
+	root.AddCommand(a.runCommand(), a.sendCommand(), a.tryCommand(), a.checkCommand(), a.replayCommand(), a.runsCommand(),
+		a.dlqCommand(), a.policyCommand(), a.secretsCommand(), a.versionCommand())
+	return root
+}
+
+// args checks the number of arguments, as usage errors.
+func args(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usagef("%s takes %s, not %d arguments (responder %s --help tells more)", cmd.CommandPath(), what, len(args), cmd.Name())
+		}
+		return nil
+	}
+}
+
+// catalogue is the set of actions. secrets may be nil where none acts.
+func (a *app) catalogue(secrets responder.Secrets) responder.Catalogue {
+	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS()})
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Tell the version", Args: args(0, 0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			if a.format == "json" {
+				return a.printJSON(map[string]string{"version": versionText()})
+			}
+			_, err := fmt.Fprintln(a.stdout, "responder", versionText())
+			return err
+		},
+	}
+}
+
+// versionText is what the linker set, else what Go knows of the module.
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

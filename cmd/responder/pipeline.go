@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/cmd/internal/wiring"
+	"github.com/skycrafters/responder/detect"
+	"github.com/skycrafters/responder/dispatch"
+	"github.com/skycrafters/responder/ingest"
+	"github.com/skycrafters/responder/internal/sqlite"
+)
+
+// How messages are taken from the queues: a batch is one transaction; it is
+// handled within the visibility timeout, or comes again.
+const (
+	batchSize     = 100
+	visibility    = 5 * time.Minute
+	handleTimeout = visibility - 30*time.Second
+	maxReceives   = 8
+	findingPumps  = 4 // batches of findings handled at a time: a slow action holds up only its own
+	sweepEvery    = time.Minute
+	pruneEvery    = time.Hour
+)
+
+func eventsQueue(db *sqlite.DB) *sqlite.Queue {
+	return db.Queue("events", sqlite.QueueOptions{Visibility: visibility, MaxReceives: maxReceives})
+}
+
+func findingsQueue(db *sqlite.DB) *sqlite.Queue {
+	return db.Queue("findings", sqlite.QueueOptions{Visibility: visibility, MaxReceives: maxReceives})
+}
+
+// pipeline is ingest, detect and dispatch on one embedded store.
+type pipeline struct {
+	db               *sqlite.DB
+	events, findings *sqlite.Queue
+	ingest           *ingest.Ingest
+	detector         *detect.Detector
+	dispatcher       *dispatch.Dispatcher
+	definitions      atomic.Pointer[wiring.Definitions]
+	log              zerolog.Logger
+}
+
+// pipelineOptions is what a pipeline is made of.
+type pipelineOptions struct {
+	db          *sqlite.DB
+	definitions *wiring.Definitions
+	mode        responder.Mode
+	skipWaits   bool
+	observer    observer
+	log         zerolog.Logger
+}
+
+// observer is told what becomes of events. It is called by many goroutines.
+type observer interface {
+	event(detect.Outcome)
+	run(*responder.Run)
+}
+
+func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
+	p := &pipeline{db: o.db, events: eventsQueue(o.db), findings: findingsQueue(o.db), log: o.log}
+	p.definitions.Store(o.definitions)
+	secrets := o.db.Secrets()
+	p.ingest = ingest.New(p.events, ingest.Keys{Secrets: secrets, Name: keySecret, Now: a.now})
+	p.detector = &detect.Detector{
+		Rules:    func() *detect.Rules { return p.definitions.Load().Rules },
+		Findings: p.findings, Logger: o.log, Observe: o.observer.event,
+	}
+	var err error
+	p.dispatcher, err = dispatch.New(dispatch.Config{
+		Flows:     func() *dispatch.Flows { return p.definitions.Load().Flows },
+		Accounts:  func() map[string]map[string]any { return p.definitions.Load().Rules.Accounts },
+		Catalogue: a.catalogue(secrets), Runs: o.db.Runs(), Findings: p.findings,
+		Mode: o.mode, SkipWaits: o.skipWaits, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
+	})
+	return p, err
+}
+
+// stage is what a pump feeds.
+type stage func(context.Context, []responder.Delivery) []responder.Failure
+
+// drain works on what is on the queues now, and on what comes of it, until
+// nothing more can be received.
+func (p *pipeline) drain(ctx context.Context) error {
+	for {
+		events, err := p.turn(ctx, p.events, p.detector.Handle, 0)
+		if err != nil {
+			return err
+		}
+		findings, err := p.turn(ctx, p.findings, p.dispatcher.Handle, 0)
+		if err != nil {
+			return err
+		}
+		if events+findings == 0 {
+			return nil
+		}
+	}
+}
+
+// turn receives one batch, has it handled, and settles each delivery. It says
+// how many were received.
+func (p *pipeline) turn(ctx context.Context, queue *sqlite.Queue, handle stage, wait time.Duration) (int, error) {
+	deliveries, err := queue.Receive(ctx, batchSize, wait)
+	if err != nil || len(deliveries) == 0 {
+		return 0, err
+	}
+	// What was begun is brought to an end, also when the process is to stop.
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
+	defer cancel()
+	failures := map[string]responder.Failure{}
+	for _, f := range handle(work, deliveries) {
+		failures[f.ID] = f
+	}
+	var done []responder.Delivery
+	var errs []error
+	for _, d := range deliveries {
+		f, failed := failures[d.ID]
+		switch {
+		case !failed:
+			done = append(done, d)
+		case f.Dead:
+			p.log.Error().Str("message", d.ID).Err(f.Err).Msg("dead letter")
+			errs = append(errs, queue.Bury(work, d, f.Err.Error()))
+		default:
+			p.log.Warn().Str("message", d.ID).Int("receives", d.Receives).Err(f.Err).Msg("will be tried again")
+			errs = append(errs, queue.Release(work, d, time.Duration(d.Receives*d.Receives)*time.Second))
+		}
+	}
+	errs = append(errs, queue.Ack(work, done...))
+	for i, err := range errs {
+		if errors.Is(err, responder.ErrStaleReceipt) { // it comes again, and does no harm
+			errs[i] = nil
+		}
+	}
+	return len(deliveries), errors.Join(errs...)
+}
+
+// serve keeps the pipeline going until ctx is done or the store fails.
+func (p *pipeline) serve(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	loop := func(do func(context.Context) error) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if err := do(ctx); err != nil && ctx.Err() == nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	loop(func(ctx context.Context) error {
+		_, err := p.turn(ctx, p.events, p.detector.Handle, 20*time.Second)
+		return err
+	})
+	for range findingPumps {
+		loop(func(ctx context.Context) error {
+			_, err := p.turn(ctx, p.findings, p.dispatcher.Handle, 20*time.Second)
+			return err
+		})
+	}
+	loop(every(sweepEvery, func(ctx context.Context) error {
+		_, err := p.dispatcher.Sweep(ctx)
+		return err
+	}))
+	loop(every(pruneEvery, func(ctx context.Context) error {
+		_, err := p.db.Prune(ctx)
+		return err
+	}))
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the pipeline stopped: %w", err)
+	}
+	return nil
+}
+
+// every does something at once and then again after each pause.
+func every(pause time.Duration, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := do(ctx); err != nil {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return nil // the loop sees that ctx is done
+		}
+		return nil
+	}
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
+)
+
+func (a *app) runsCommand() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{Use: "runs", Short: "Look at runs: what was done about findings",
+		Args: args(0, 0, "a subcommand: list or show"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.PersistentFlags().StringVar(&data, "data", "", "the data folder (default: XDG state)")
+	var q responder.RunQuery
+	var state, since string
+	list := &cobra.Command{
+		Use: "list", Short: "List runs, newest first", Args: args(0, 0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if q.Since, err = readTime(since); err != nil {
+				return usagef("--since: %w", err)
+			}
+			if q.State, err = readState(state); err != nil {
+				return err
+			}
+			if q.Max < 1 {
+				return usagef("--max must be at least 1")
+			}
+			return a.listRuns(cmd.Context(), data, q)
+		},
+	}
+	list.Flags().StringVar(&state, "state", "", "only runs in this state")
+	list.Flags().StringVar(&q.Rule, "rule", "", "only runs of this rule")
+	list.Flags().StringVar(&q.Flow, "flow", "", "only runs of this flow")
+	list.Flags().StringVar(&since, "since", "", "only runs begun at or after this time")
+	list.Flags().IntVar(&q.Max, "max", 50, "at most so many")
+	show := &cobra.Command{
+		Use: "show ID", Short: "Show a run: finding, steps, attempts, errors", Args: args(1, 1, "the id of a run, or its beginning"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.showRun(cmd.Context(), data, args[0]) },
+	}
+	cmd.AddCommand(list, show)
+	return cmd
+}
+
+func readState(text string) (responder.RunState, error) {
+	if text == "" {
+		return "", nil
+	}
+	var known []string
+	for _, s := range responder.RunStates() {
+		if string(s) == text {
+			return s, nil
+		}
+		known = append(known, string(s))
+	}
+	return "", usagef("--state %q: there are %s", text, strings.Join(known, ", "))
+}
+
+func (a *app) listRuns(ctx context.Context, data string, q responder.RunQuery) (err error) {
+	db, err := a.readData(data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	page, err := db.Runs().List(ctx, q)
+	if err != nil {
+		return err
+	}
+	p := a.paint()
+	for _, r := range page.Runs {
+		if a.format == "json" {
+			err = a.printJSON(r)
+		} else {
+			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.format == "text" {
+		more := ""
+		if page.Next != "" {
+			more = ", and there are more (--max, --since)"
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more)
+	}
+	return err
+}
+
+// shortID is enough of an id to name a run.
+func shortID(id string) string { return id[:min(12, len(id))] }
+
+func (a *app) state(s responder.RunState) string {
+	p := a.paint()
+	text := fmt.Sprintf("%-9s", s)
+	switch s {
+	case responder.RunSucceeded:
+		return p.green(text)
+	case responder.RunFailed, responder.RunParked:
+		return p.red(text)
+	}
+	return p.yellow(text)
+}
+
+// find reads a run by its id or the beginning of it.
+func find(ctx context.Context, runs interface {
+	responder.RunStore
+	responder.RunLister
+}, id string) (*responder.Run, error) {
+	r, err := runs.Get(ctx, id)
+	if err == nil || !errors.Is(err, responder.ErrNotFound) {
+		return r, err
+	}
+	found := ""
+	for q := (responder.RunQuery{Max: 1000}); ; {
+		page, err := runs.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range page.Runs {
+			if !strings.HasPrefix(s.ID, id) {
+				continue
+			}
+			if found != "" {
+				return nil, &inputError{fmt.Errorf("%q begins more than one run's id: give more of it", id)}
+			}
+			found = s.ID
+		}
+		if q.Cursor = page.Next; q.Cursor == "" {
+			break
+		}
+	}
+	if found == "" {
+		return nil, &inputError{fmt.Errorf("there is no run %q (responder runs list shows them)", id)}
+	}
+	return runs.Get(ctx, found)
+}
+
+func (a *app) showRun(ctx context.Context, data, id string) (err error) {
+	db, err := a.readData(data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	r, err := find(ctx, db.Runs(), id)
+	if err != nil {
+		return err
+	}
+	if a.format == "json" {
+		return a.printJSON(r)
+	}
+	a.tellRun(r)
+	return nil
+}
+
+func (a *app) tellRun(r *responder.Run) {
+	p := a.paint()
+	f := r.Finding
+	fmt.Fprintf(a.stdout, "%s  %s  %s, %s\n", p.bold(r.ID), a.state(r.State), line(r.Flow.Name, 60), r.Mode)
+	if r.Cause != "" {
+		fmt.Fprintf(a.stdout, "  cause      %s\n", line(r.Cause, 300))
+	}
+	fmt.Fprintf(a.stdout, "  finding    %s %s\n", p.severity(f.Severity), line(f.Rule+": "+f.Message, 200))
+	if len(f.Resources) > 0 {
+		fmt.Fprintf(a.stdout, "  resources  %s\n", line(strings.Join(f.Resources, ", "), 300))
+	}
+	fmt.Fprintf(a.stdout, "  event      %s\n", line(f.Key, 200))
+	fmt.Fprintf(a.stdout, "  began      %s, last change %s\n", r.Created.UTC().Format(time.RFC3339), r.Updated.UTC().Format(time.RFC3339))
+	if !r.Due.IsZero() {
+		fmt.Fprintf(a.stdout, "  due        %s\n", r.Due.UTC().Format(time.RFC3339))
+	}
+	dispatch.Walk(r.Flow.Steps, func(path string, step *responder.Step) { a.tellStep(path, step, r.Steps[path]) })
+}
+
+func (a *app) tellStep(path string, step *responder.Step, state *responder.StepState) {
+	p := a.paint()
+	indent := strings.Repeat("  ", 1+strings.Count(path, "."))
+	if state == nil {
+		fmt.Fprintf(a.stdout, "%s%s  %s\n", indent, p.faint(path), p.faint(a.stepName(step)))
+		return
+	}
+	name := a.stepName(step)
+	if state.Action != "" && state.Action != name {
+		name += " " + state.Action
+	}
+	fmt.Fprintf(a.stdout, "%s%s  %s%s\n", indent, p.faint(path), name, a.mark(step, state))
+	deeper := indent + "   "
+	if state.Error != "" && state.State != responder.StepFailed && state.State != responder.StepStopped {
+		fmt.Fprintf(a.stdout, "%slast error: %s\n", deeper, line(state.Error, 300))
+	}
+	if !state.Due.IsZero() && state.State == responder.StepWaiting {
+		fmt.Fprintf(a.stdout, "%suntil %s\n", deeper, state.Due.UTC().Format(time.RFC3339))
+	}
+	for n, attempt := range state.Attempts {
+		ended := "has not ended"
+		if !attempt.Ended.IsZero() {
+			ended = "took " + attempt.Ended.Sub(attempt.Began).Round(time.Millisecond).String()
+		}
+		if attempt.Error != "" {
+			ended += ": " + line(attempt.Error, 300)
+		}
+		fmt.Fprintf(a.stdout, "%sattempt %d at %s %s\n", deeper, n+1, attempt.Began.UTC().Format(time.RFC3339), ended)
+	}
+	keys := make([]string, 0, len(state.Result))
+	for k := range state.Result {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		if k == "would" && step.Kind != responder.StepWait {
+			continue // the mark says it
+		}
+		value, err := json.Marshal(state.Result[k])
+		if err != nil {
+			value = []byte(err.Error())
+		}
+		fmt.Fprintf(a.stdout, "%s%s: %s\n", deeper, line(k, 40), line(string(value), 300))
+	}
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skycrafters/responder/ingest"
+	"github.com/skycrafters/responder/internal/archive"
+)
+
+// A request of send is closed when it holds so much.
+const (
+	sendEvents = 500
+	sendBytes  = 4 << 20
+)
+
+// sendAttempts is how often a request is sent that the other side could not take.
+const sendAttempts = 6
+
+func (a *app) sendCommand() *cobra.Command {
+	s := &sending{app: a, wait: sleep}
+	var key, data string
+	cmd := &cobra.Command{
+		Use:   "send PATH…",
+		Short: "Post event files to an endpoint of Responder",
+		Long: "Posts the events of files and folders to an ingest endpoint. The key is that of --key, of the\nvariable RESPONDER_API_KEY, or of the data folder that `responder run` uses (--data).\n\n" +
+			"  responder send events/ --url http://127.0.0.1:8787/events",
+		Args: args(1, -1, "at least one path"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.setUp(key, data); err != nil {
+				return err
+			}
+			return s.all(cmd.Context(), args)
+		},
+	}
+	cmd.Flags().StringVar(&s.url, "url", "http://"+defaultListen+"/events", "the endpoint")
+	cmd.Flags().StringVar(&key, "key", "", "the API key (a command line can be seen by others: RESPONDER_API_KEY cannot)")
+	cmd.Flags().StringVar(&data, "data", "", "the data folder whose key to use")
+	return cmd
+}
+
+// sending posts events in batches.
+type sending struct {
+	*app
+	url, key string
+	client   *http.Client
+	wait     func(ctx context.Context, d time.Duration) error
+
+	accepted int
+}
+
+func (s *sending) setUp(key, data string) error {
+	u, err := url.Parse(s.url)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usagef("--url %q is no http address", s.url)
+	}
+	if key == "" {
+		key = s.getenv("RESPONDER_API_KEY")
+	}
+	if key == "" {
+		folder, err := s.dataFolder(data)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(folder, keyFile)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return usagef("no key: give --key, RESPONDER_API_KEY or --data (%s: %w)", path, errors.Unwrap(err))
+		}
+		key = strings.TrimSpace(string(text))
+	}
+	s.key = key
+	s.client = &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return errors.New("the endpoint redirects: give its final address") // the key stays with the host it was meant for
+	}}
+	return nil
+}
+
+func (s *sending) all(ctx context.Context, paths []string) error {
+	var batch bytes.Buffer
+	n, damaged := 0, 0
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		err := s.post(ctx, batch.Bytes(), n)
+		batch.Reset()
+		n = 0
+		return err
+	}
+	for record, err := range archive.Records(paths, s.stdin) {
+		if err == nil {
+			_, err = ingest.Normalise(record.Raw)
+		}
+		if err != nil {
+			damaged++
+			s.tellDamage(record, err)
+			continue
+		}
+		if n == sendEvents || batch.Len()+len(record.Raw) > sendBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		if err := json.Compact(&batch, record.Raw); err != nil { // one a line
+			return fmt.Errorf("%s: %w", place(record), err)
+		}
+		batch.WriteByte('\n')
+		n++
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if s.format == "json" {
+		if err := s.printJSON(map[string]int{"accepted": s.accepted, "damaged": damaged}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(s.stdout, "%s accepted by %s\n", count(s.accepted, "event"), s.url)
+	}
+	if damaged > 0 {
+		return &inputError{fmt.Errorf("%s could not be read and were not sent", count(damaged, "record"))}
+	}
+	return nil
+}
+
+// post sends one batch until it is taken. Sending an event twice does no harm.
+func (s *sending) post(ctx context.Context, body []byte, n int) error {
+	backoff := time.Second
+	for attempt := 1; ; attempt++ {
+		retryAfter, err := s.once(ctx, body)
+		if err == nil {
+			s.accepted += n
+			return nil
+		}
+		var busy *busyError
+		if !errors.As(err, &busy) || attempt == sendAttempts {
+			return fmt.Errorf("%w (%s accepted before)", err, count(s.accepted, "event"))
+		}
+		if err := s.wait(ctx, max(backoff, retryAfter)); err != nil {
+			return err
+		}
+		backoff *= 2
+	}
+}
+
+// busyError is an answer after which the same request may be taken later.
+type busyError struct{ error }
+
+func (s *sending) once(ctx context.Context, body []byte) (retryAfter time.Duration, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return 0, fmt.Errorf("send: %w", err)
+	}
+	request.Header.Set("APIKey", s.key)
+	request.Header.Set("Content-Type", "application/x-ndjson")
+	response, err := s.client.Do(request)
+	if err != nil {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		return 0, &busyError{fmt.Errorf("send: %w", err)}
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return 0, &busyError{fmt.Errorf("send: reading the answer: %w", err)}
+	}
+	if response.StatusCode/100 == 2 {
+		return 0, nil
+	}
+	var problem struct{ Title, Detail string }
+	if json.Unmarshal(answer, &problem) != nil || problem.Title == "" {
+		problem.Title = line(string(answer), 200)
+	}
+	err = fmt.Errorf("%s answers %s: %s %s", s.url, response.Status, problem.Title, problem.Detail)
+	if response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500 {
+		if seconds, parseErr := strconv.Atoi(response.Header.Get("Retry-After")); parseErr == nil {
+			retryAfter = min(time.Duration(seconds)*time.Second, time.Minute)
+		}
+		return retryAfter, &busyError{err}
+	}
+	return 0, err
+}
+
+// sleep waits, or not longer than ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

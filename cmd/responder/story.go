@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/detect"
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// toldEvents is how many events `run` tells of one by one.
+const toldEvents = 20
+
+// tellSummary is the first line of what `run` says.
+func (a *app) tellSummary(s summary, mode responder.Mode) {
+	p := a.paint()
+	runs := 0
+	for _, n := range s.Runs {
+		runs += n
+	}
+	text := fmt.Sprintf("%s · %s · %s · %s", count(s.Events, "event"), count(s.Findings, "finding"), count(runs, "run"), count(s.RuleErrors+s.Dead+s.Refused, "error"))
+	if s.Duplicates > 0 {
+		text += fmt.Sprintf(" · %d seen before", s.Duplicates)
+	}
+	note := "(live)"
+	if mode == responder.ModeDry {
+		note = "(dry: nothing is sent)"
+	}
+	fmt.Fprintf(a.stdout, "%s%s%s\n", p.bold(text), strings.Repeat(" ", max(2, 72-len([]rune(text)))), p.faint(note))
+}
+
+// tellStories tells what became of the first events.
+func (a *app) tellStories(t *tally, rules *detect.Rules, flows func(rule string) []responder.Flow) {
+	outcomes, runsOf := t.stories()
+	p := a.paint()
+	told := 0
+	for _, o := range outcomes {
+		if told == toldEvents {
+			fmt.Fprintln(a.stdout, p.faint("… `responder runs list` shows every run"))
+			break
+		}
+		for _, e := range o.Errors {
+			fmt.Fprintf(a.stdout, "%s %s: %s\n", p.red("rule error"), e.Rule, line(e.Err.Error(), 100))
+		}
+		if len(o.Findings) == 0 {
+			if len(outcomes) <= toldEvents {
+				a.tellMiss(o.Event, rules)
+				told++
+			}
+			continue
+		}
+		told++
+		for _, f := range o.Findings {
+			a.tellFinding(f, o.Event, rules.Accounts)
+			runs := runsOf(f)
+			for _, r := range runs {
+				fmt.Fprintf(a.stdout, "  └ %s\n", a.chain(r))
+			}
+			if len(runs) == 0 {
+				why := "no flow is for it"
+				if len(flows(f.Rule)) > 0 {
+					why = "seen before: its run is there already"
+				}
+				fmt.Fprintln(a.stdout, p.faint("  └ "+why))
+			}
+		}
+	}
+}
+
+func (a *app) tellFinding(f responder.Finding, event responder.Event, accounts map[string]map[string]any) {
+	p := a.paint()
+	env := lang.EventEnv(event, accounts)
+	account, _ := env["account"].(map[string]any)
+	words := []string{p.severity(f.Severity), p.bold(f.Rule)}
+	if name := lang.Format(account["name"]); name != "" {
+		words = append(words, line(name, 40))
+	}
+	if len(f.Resources) > 0 {
+		words = append(words, line(strings.Join(f.Resources, ", "), 60))
+	}
+	if ip := lang.Format(env["ip"]); ip != "" {
+		words = append(words, p.faint("from "+line(ip, 45)))
+	}
+	fmt.Fprintln(a.stdout, strings.Join(words, "  "))
+}
+
+func (a *app) tellMiss(event responder.Event, rules *detect.Rules) {
+	text := "no match: " + headline(event)
+	if near, ok := rules.Nearest(event); ok {
+		text += "; nearest " + near.Rule + ": " + near.Why
+	}
+	fmt.Fprintln(a.stdout, a.paint().faint(line(text, 160)))
+}
+
+// chain is a run in one line: its steps with a mark each.
+func (a *app) chain(r *responder.Run) string {
+	text := a.steps(r, "", r.Flow.Steps, " → ")
+	if r.State != responder.RunSucceeded && r.State.Ended() {
+		text += "  " + a.paint().red(string(r.State)) + " " + line(r.Cause, 100)
+	}
+	return text
+}
+
+func (a *app) steps(r *responder.Run, under string, steps []responder.Step, joint string) string {
+	parts := make([]string, len(steps))
+	for i := range steps {
+		path := fmt.Sprint(i)
+		if under != "" {
+			path = under + "." + path
+		}
+		parts[i] = a.step(r, path, &steps[i])
+	}
+	return strings.Join(parts, joint)
+}
+
+func (a *app) step(r *responder.Run, path string, step *responder.Step) string {
+	state := r.Steps[path]
+	switch step.Kind {
+	case responder.StepParallel:
+		return "(" + a.steps(r, path, step.Steps, " | ") + ")"
+	case responder.StepSequential:
+		return "(" + a.steps(r, path, step.Steps, " → ") + ")"
+	}
+	return a.stepName(step) + a.mark(step, state)
+}
+
+func (a *app) stepName(step *responder.Step) string {
+	switch step.Kind {
+	case responder.StepAction:
+		return step.Action
+	case responder.StepWait:
+		return "wait " + duration(step.Wait)
+	}
+	return string(step.Kind)
+}
+
+// mark says how a step went.
+func (a *app) mark(step *responder.Step, state *responder.StepState) string {
+	p := a.paint()
+	if state == nil {
+		return ""
+	}
+	would, _ := state.Result["would"].(string)
+	switch {
+	case state.Dry && would != "" && step.Kind != responder.StepWait:
+		return p.faint(" (dry: " + line(would, 70) + ")")
+	case state.Dry:
+		return p.faint(" (dry)")
+	}
+	switch state.State {
+	case responder.StepSucceeded:
+		return p.green(" ✓")
+	case responder.StepFailed:
+		return p.red(" ✗ " + line(state.Error, 80))
+	case responder.StepStopped:
+		return p.yellow(" ■ " + line(state.Error, 80))
+	case responder.StepSkipped:
+		return p.faint(" –")
+	case responder.StepWaiting:
+		return p.yellow(" ◷")
+	}
+	return p.yellow(" …")
+}
+
+// duration without zero parts: 10s, 1h30m.
+func duration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
