@@ -124,7 +124,9 @@ func (d *Dispatcher) Handle(ctx context.Context, deliveries []responder.Delivery
 		errs[n] = d.advance(ctx, accepted[claims[n].delivery][claims[n].job])
 	})
 	for n, c := range claims {
-		faults[c.delivery].err = errors.Join(faults[c.delivery].err, errs[n])
+		f, woken := &faults[c.delivery], accepted[c.delivery][c.job].woken
+		f.err = errors.Join(f.err, errs[n])
+		f.dead = f.dead || woken && errors.Is(errs[n], responder.ErrNotFound) // its run is long forgotten
 	}
 
 	failures := make([]responder.Failure, 0)

@@ -193,19 +193,21 @@ func (s *stepper) noParams(f field) {
 }
 
 func (s *stepper) wait(f field) responder.Step {
-	return responder.Step{Kind: responder.StepWait, Wait: s.duration(f, maxWait)}
+	d, _ := s.duration(f, maxWait)
+	return responder.Step{Kind: responder.StepWait, Wait: d}
 }
 
-func (s *stepper) duration(f field, most time.Duration) time.Duration {
+// duration reads a duration; false: it has been told what is wrong with it.
+func (s *stepper) duration(f field, most time.Duration) (time.Duration, bool) {
 	if f.value.Kind != yaml.ScalarNode || isNull(f.value) {
 		s.errorAt(f.file, f.value, f.name()+": 10m", "%s must be a duration", f.name())
-		return 0
+		return 0, false
 	}
 	d, err := parseDuration(f.value.Value, most)
 	if err != nil {
 		s.errorAt(f.file, f.value, "", "%s: %v", f.name(), err)
 	}
-	return d
+	return d, err == nil
 }
 
 // decorate adds what stands beside what a step does.
@@ -230,7 +232,8 @@ func (s *stepper) decorate(step *responder.Step, p parts) {
 		step.Retry = s.retry(f)
 	}
 	if f, given := p.common["timeout"]; given {
-		if step.Timeout = s.duration(f, maxTimeout); step.Timeout <= 0 {
+		var ok bool
+		if step.Timeout, ok = s.duration(f, maxTimeout); ok && step.Timeout == 0 {
 			s.errorAt(f.file, f.value, "", "a timeout must be longer than nothing")
 		}
 	}
@@ -269,9 +272,9 @@ func (s *stepper) retry(f field) *responder.Retry {
 			}
 			r.Attempts = n
 		case "backoff":
-			r.Backoff = s.duration(part, maxBackoff)
+			r.Backoff, _ = s.duration(part, maxBackoff)
 		case "cap":
-			r.Cap = s.duration(part, maxBackoff)
+			r.Cap, _ = s.duration(part, maxBackoff)
 		default:
 			s.unknownKey(part, []string{"attempts", "backoff", "cap"}, nil)
 		}

@@ -147,19 +147,9 @@ func (s *survey) step(path string, step *responder.Step) standing {
 	return s.task(verb(step, state), path, step)
 }
 
-// group goes through the members of a group that has begun.
+// group goes through a group that has begun.
 func (s *survey) group(path string, step *responder.Step, state *responder.StepState) standing {
-	var at standing
-	switch {
-	case step.Kind == responder.StepParallel:
-		at = s.branches(list{path, step.Steps})
-	case step.Kind == responder.StepSequential:
-		at = s.list(list{path, step.Steps})
-	case state.Branch == branchThen:
-		at = s.list(list{join(path, branchThen), step.Steps})
-	default:
-		at = s.list(list{join(path, branchElse), step.Else})
-	}
+	at := s.members(path, step, state)
 	if at.progress == open {
 		return at
 	}
@@ -170,11 +160,27 @@ func (s *survey) group(path string, step *responder.Step, state *responder.StepS
 	return at
 }
 
+// members goes through the members of a group.
+func (s *survey) members(path string, step *responder.Step, state *responder.StepState) standing {
+	switch {
+	case step.Kind == responder.StepParallel:
+		return s.branches(list{path, step.Steps})
+	case step.Kind == responder.StepSequential:
+		return s.list(list{path, step.Steps})
+	case state.Branch == branchThen:
+		return s.list(list{join(path, branchThen), step.Steps})
+	}
+	return s.list(list{join(path, branchElse), step.Else})
+}
+
 // failed says what a step that has failed for good does to those after it.
 func (s *survey) failed(path string, step *responder.Step, state *responder.StepState) standing {
-	cause := state.Error
-	if !isGroup(step.Kind) { // a group's error names the member already
-		cause = fmt.Sprintf("step %s (%s): %s", path, title(step, state), state.Error)
+	cause := fmt.Sprintf("step %s (%s): %s", path, title(step, state), state.Error)
+	if isGroup(step.Kind) {
+		apart := survey{run: s.run, now: s.now}
+		if at := apart.members(path, step, state); at.progress == failed {
+			cause = at.cause // a member's failure, not its own
+		}
 	}
 	return s.policy(path, step, state.Kind, cause)
 }

@@ -34,7 +34,7 @@ func (s *stepper) commandWait(p parts, verb field) responder.Step {
 			continue
 		}
 		found = true
-		step.Wait = s.duration(f, maxWait)
+		step.Wait, _ = s.duration(f, maxWait)
 	}
 	if !found {
 		s.errorAt(verb.file, verb.value, "duration: 10", "Wait needs a duration")

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,11 +92,15 @@ func asText(value any) (string, bool) {
 	case bool:
 		return strconv.FormatBool(v), true
 	}
-	if number, ok := asNumber(value); ok {
+	if number, ok := asNumber(value); ok && math.Abs(number) <= maxExact {
 		return strconv.FormatFloat(number, 'f', -1, 64), true
 	}
 	return "", false
 }
+
+// maxExact is the largest whole number that a float64 tells from its
+// neighbours: beyond it, a number may not be the one that was written.
+const maxExact = 1<<53 - 1
 
 func asNumber(value any) (float64, bool) {
 	switch v := value.(type) {
