@@ -1,0 +1,57 @@
+# Responder: `make help` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+DATA    ?= $(shell mktemp -d -u /tmp/responder.XXXXXX)
+FUZZTIME ?= 20s
+
+##@ Using it
+
+.PHONY: run
+run: bin/responder ## Run the whole pipeline on the samples, dry, in a fresh data folder, and keep serving
+	@./bin/responder run events/ --data $(DATA)
+
+.PHONY: bin/responder
+bin/responder: ## Build the command line
+	@test -e $@ || echo "Building; the first compile takes a minute or two …"
+	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/responder
+
+.PHONY: check
+check: bin/responder ## Check rules.yml and flows.yml
+	@./bin/responder check
+
+##@ Working on it
+
+# The race detector needs a C compiler; without one the tests run all the same.
+RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
+
+.PHONY: test
+test: ## Run the tests: Go only, no network after the modules are there
+	@echo "$(if $(RACE),Testing with the race detector,NOTICE: no C compiler: testing without the race detector); the first compile takes a minute or two …"
+	go test $(RACE) ./...
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, and govulncheck where its database can be reached
+	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$files" || { echo "gofmt these:"; echo "$$files"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	@./scripts/govulncheck.sh
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME (20s) each
+	@./scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Measure: detect, ingest to durable, the flow engine
+	go test -run '^$$' -bench . -benchmem ./internal/lang ./detect ./dispatch ./internal/sqlite ./cmd/responder
+
+.PHONY: test-aws
+test-aws: ## Test the AWS adapters and actions against emulators on this machine (Python 3 with venv)
+	./scripts/test-aws.sh
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_.\/-]+:.*?##/ {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

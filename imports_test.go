@@ -1,0 +1,91 @@
+package responder_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/skycrafters/responder"
+
+// rooms say what the packages of each folder may import of this module, and
+// which third-party modules. Imports run one way: root ← lang ← stages, actions;
+// root ← adapters; all ← cmd.
+var rooms = map[string]struct{ own, others []string }{
+	"":                        {},
+	"internal/elements":       {own: []string{""}},
+	"internal/archive":        {own: []string{"internal/elements"}},
+	"internal/lang":           {own: []string{""}, others: []string{"github.com/expr-lang/expr", "gopkg.in/yaml.v3", "github.com/ohler55/ojg"}},
+	"ingest":                  {own: []string{"", "internal/elements"}, others: []string{"github.com/rs/zerolog", "github.com/aws/aws-lambda-go/events"}},
+	"detect":                  {own: []string{"", "internal/lang"}, others: []string{"github.com/rs/zerolog", "gopkg.in/yaml.v3"}},
+	"dispatch":                {own: []string{"", "internal/lang"}, others: []string{"github.com/rs/zerolog", "gopkg.in/yaml.v3"}},
+	"actions":                 {own: []string{"", "internal/lang"}, others: []string{"github.com/aws/"}},
+	"internal/memory":         {own: []string{""}},
+	"internal/porttest":       {own: []string{""}},
+	"internal/sqlite":         {own: []string{""}, others: []string{"modernc.org/sqlite", "golang.org/x/sys"}},
+	"internal/sqs":            {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
+	"internal/dynamodb":       {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
+	"internal/secretsmanager": {own: []string{""}, others: []string{"github.com/aws/"}},
+	"internal/emulator":       {own: []string{""}, others: []string{"github.com/aws/"}},
+}
+
+// TestImports holds the direction of imports, over what is compiled: tests may
+// import more.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "-deps", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	standard := map[string]bool{}
+	imports := map[string][]string{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+			Standard   bool
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		standard[p.ImportPath] = p.Standard
+		if room, ok := roomOf(p.ImportPath); ok {
+			imports[room] = p.Imports
+		}
+	}
+	for room, imported := range imports {
+		if strings.HasPrefix(room, "cmd/") {
+			continue
+		}
+		rule, known := rooms[room]
+		if !known {
+			t.Errorf("package %q is in no room: say in this test what it may import", room)
+			continue
+		}
+		for _, path := range imported {
+			if own, ok := roomOf(path); ok {
+				if !slices.Contains(rule.own, own) {
+					t.Errorf("%q imports %q", room, own)
+				}
+			} else if !standard[path] && !slices.ContainsFunc(rule.others, func(prefix string) bool { return strings.HasPrefix(path, prefix) }) {
+				t.Errorf("%q imports %q", room, path)
+			}
+		}
+	}
+	if len(imports) < 10 {
+		t.Errorf("only %d packages were seen", len(imports))
+	}
+}
+
+// roomOf is a package's path in this module.
+func roomOf(path string) (string, bool) {
+	if path == module {
+		return "", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
