@@ -30,7 +30,11 @@ func Load(fsys fs.FS, name string, catalogue responder.Catalogue) (*Rules, lang.
 	for _, name := range l.order {
 		rule, problems := l.drafts[name].compile(l.lists, catalogue)
 		l.problems = append(l.problems, problems...)
-		if rule != nil && !rule.disabled {
+		if rule == nil {
+			continue
+		}
+		rules.infos = append(rules.infos, rule.info())
+		if !rule.disabled {
 			rules.rules = append(rules.rules, rule)
 		}
 	}

@@ -3,6 +3,7 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/lang"
@@ -12,33 +13,32 @@ import (
 // new set replaces it whole.
 type Rules struct {
 	Accounts map[string]map[string]any // what rules.yml says of accounts, by id
-	rules    []*rule
+	rules    []*rule                   // the enabled ones, in the order of the files
+	infos    []Info                    // of all
 	lists    map[string]any
 }
 
 // Info is what others need to know of a rule.
 type Info struct {
-	Name         string
-	ID           string
-	HasCheck     bool
-	HasRemediate bool
-	Check        string // the action bound, "" if none
-	Remediate    string
+	Name      string
+	ID        string
+	Disabled  bool
+	Check     string // the action bound, "" if none
+	Remediate string
 }
 
-// Infos lists the enabled rules in the order of their files.
-func (rs *Rules) Infos() []Info {
-	infos := make([]Info, len(rs.rules))
-	for i, r := range rs.rules {
-		infos[i] = Info{Name: r.name, ID: r.id, HasCheck: r.check != nil, HasRemediate: r.remediate != nil}
-		if r.check != nil {
-			infos[i].Check = r.check.action
-		}
-		if r.remediate != nil {
-			infos[i].Remediate = r.remediate.action
-		}
+// Infos lists all rules, disabled ones too, in the order of the files.
+func (rs *Rules) Infos() []Info { return slices.Clone(rs.infos) }
+
+func (r *rule) info() Info {
+	info := Info{Name: r.name, ID: r.id, Disabled: r.disabled}
+	if r.check != nil {
+		info.Check = r.check.action
 	}
-	return infos
+	if r.remediate != nil {
+		info.Remediate = r.remediate.action
+	}
+	return info
 }
 
 // Len is the number of enabled rules.
@@ -46,7 +46,7 @@ func (rs *Rules) Len() int { return len(rs.rules) }
 
 // Only keeps the rules of these names.
 func (rs *Rules) Only(names ...string) (*Rules, error) {
-	only := &Rules{Accounts: rs.Accounts, lists: rs.lists}
+	only := &Rules{Accounts: rs.Accounts, lists: rs.lists, infos: rs.infos}
 	for _, name := range names {
 		found := false
 		for _, r := range rs.rules {
@@ -59,7 +59,10 @@ func (rs *Rules) Only(names ...string) (*Rules, error) {
 			for _, r := range rs.rules {
 				known = append(known, r.name)
 			}
-			return nil, fmt.Errorf("there is no rule %q: %s", name, lang.Suggest(name, known))
+			if hint := lang.Suggest(name, known); hint != "" {
+				return nil, fmt.Errorf("there is no enabled rule %q: %s", name, hint)
+			}
+			return nil, fmt.Errorf("there is no enabled rule %q", name)
 		}
 	}
 	return only, nil

@@ -26,7 +26,7 @@ func ActionsUsed(d *Definitions, catalogue responder.Catalogue) []string {
 		dispatch.Walk(flow.Steps, func(_ string, step *responder.Step) {
 			add(step.Action)
 			for _, rule := range d.Rules.Infos() {
-				if !dispatch.For(flow, rule.Name) {
+				if rule.Disabled || !dispatch.For(flow, rule.Name) {
 					continue
 				}
 				switch step.Kind {
