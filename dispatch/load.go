@@ -283,7 +283,8 @@ func (l *loader) texts(f field) []*yaml.Node {
 	return nodes
 }
 
-// scalars gives the texts of a scalar or of a list of scalars, nil for anything else.
+// scalars gives the texts of a scalar or of a list of scalars, nil for anything
+// else, an empty list too.
 func scalars(node *yaml.Node) []*yaml.Node {
 	nodes := []*yaml.Node{node}
 	if node.Kind == yaml.SequenceNode {

@@ -37,7 +37,10 @@ func files(t *testing.T, named map[string]string) fstest.MapFS {
 // TestProblems: every mistake of testdata/bad.yml is told, at its place.
 func TestProblems(t *testing.T) {
 	w := newWorld(t, "flows: []")
-	set, problems := Load(files(t, map[string]string{"flows.yml": string(read(t, "testdata/bad.yml"))}), "flows.yml", w.options())
+	set, problems := Load(files(t, map[string]string{
+		"flows.yml":                     string(read(t, "testdata/bad.yml")),
+		"templates/SendSlack/empty.yml": "# nothing\n", "templates/SendSlack/broken.yml": "a: [", "templates/SendSlack/odd.yml": "a: '{{ titel }}'",
+	}), "flows.yml", w.options())
 	if set != nil {
 		t.Error("flows with errors are given")
 	}

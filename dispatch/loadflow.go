@@ -89,14 +89,10 @@ func (l *loader) rules(raw *rawFlow) []string {
 		return nil
 	}
 	var rules []string
-	nodes := l.texts(f)
-	for _, node := range nodes {
+	for _, node := range l.texts(f) {
 		if l.rule(f.file, node) {
 			rules = append(rules, node.Value)
 		}
-	}
-	if nodes != nil && len(nodes) == 0 {
-		l.errorAt(f.file, f.value, "", "the flow %s names no rule", raw.name)
 	}
 	return rules
 }

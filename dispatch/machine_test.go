@@ -159,6 +159,8 @@ func TestMachine(t *testing.T) {
 		{"branches all come to rest, then the failure counts", newRun(group(responder.StepParallel, act("C"), act("N"), act("C")), act("N")), []line{
 			{nil, "begin 0"}, {Begun{Path: "0"}, "begin 0.0, begin 0.1, begin 0.2"}, {check("0.0"), "attempt 0.0, begin 0.1, begin 0.2"}, {bad("0.0"), "begin 0.1, begin 0.2"},
 			{Skipped{Path: "0.1"}, "begin 0.2"}, {check("0.2"), "attempt 0.2"}, {no("0.2"), "failed: step 0.0 (C): bad"}}},
+		{"of two failures the first is told", newRun(group(responder.StepParallel, act("C"), act("C"))), []line{
+			{Begun{Path: "0"}, "begin 0.0, begin 0.1"}, {check("0.1"), "begin 0.0, attempt 0.1"}, {bad("0.1"), "begin 0.0"}, {check("0.0"), "attempt 0.0"}, {bad("0.0"), "failed: step 0.0 (C): bad"}}},
 		{"a no in a branch", newRun(group(responder.StepParallel, act("C"), wait), act("N")), []line{
 			{Begun{Path: "0"}, "begin 0.0, begin 0.1"}, {check("0.0"), "attempt 0.0, begin 0.1"}, {no("0.0"), "begin 0.1"}, {Begun{Path: "0.1"}, "until +10s"}, {Passed{"0.1"}, "stopped: gone"}}},
 		{"a group's failure can be passed by", newRun(onError(group(responder.StepSequential, act("C"), act("N")), responder.PolicyContinue), act("N")), []line{

@@ -223,6 +223,52 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// TestStopped: a worker that is told to stop stores what came of its attempts.
+func TestStopped(t *testing.T) {
+	w := newWorld(t, `
+flows:
+  - name: f
+    rule: UnauthorizedInstanceCreated
+    repairs: live
+    sequential:
+      - parallel:
+          - SendSlack: {message: one}
+          - remediate: {}
+          - check: {}
+      - SendEmail: {}
+`)
+	ctx, stop := context.WithCancel(context.Background())
+	var flying sync.WaitGroup
+	flying.Add(3)
+	hang := func(ctx context.Context, n int, _ responder.Call) (responder.Result, error) {
+		if n > 1 {
+			return nil, nil
+		}
+		flying.Done()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	w.slack.answer, w.terminate.answer, w.alive.answer = hang, hang, hang
+	go func() { flying.Wait(); stop() }()
+	f := w.finding("UnauthorizedInstanceCreated")
+	body, err := responder.Bell{Finding: &f}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := w.dispatcher()
+	if failures := d.Handle(ctx, []responder.Delivery{{ID: "1", Body: body}}); len(failures) > 0 {
+		t.Error(failures)
+	}
+	run := w.get("f")
+	if run.State != responder.RunWaiting || !run.Lease.IsZero() || underWay(run.Steps["0.0"]) || underWay(run.Steps["0.1"]) || !run.Steps["0.1"].Attempts[0].Unknown {
+		t.Error(outline(run))
+	}
+	w.live(d, time.Minute, time.Second)
+	if run = w.get("f"); run.State != responder.RunSucceeded || len(run.Steps["0.1"].Attempts) != 3 {
+		t.Error(outline(run))
+	}
+}
+
 // small is a store that takes no large runs.
 type small struct {
 	*memory.Runs

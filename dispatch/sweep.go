@@ -54,6 +54,8 @@ func (d *Dispatcher) ring(ctx context.Context, id string, due, now time.Time) er
 	if err != nil {
 		return fmt.Errorf("wake of run %s: %w", id, err)
 	}
+	ctx, cancel := aftermath(ctx)
+	defer cancel()
 	if err := d.Findings.Send(ctx, responder.Message{Body: body, Delay: wait}); err != nil {
 		return fmt.Errorf("wake of run %s: %w", id, err)
 	}

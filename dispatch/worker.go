@@ -49,8 +49,11 @@ func quiet(err error) error {
 	return err
 }
 
-// save stores a run under a new token.
+// save stores a run under a new token, even if ctx is over: what was done is
+// not to be forgotten because somebody stopped waiting for it.
 func (d *Dispatcher) save(ctx context.Context, run *responder.Run) error {
+	ctx, cancel := aftermath(ctx)
+	defer cancel()
 	run.Token, run.Updated = d.Token(), d.now()
 	if err := d.Runs.Save(ctx, run); err != nil {
 		return fmt.Errorf("save run %s: %w", run.ID, err)
@@ -221,8 +224,6 @@ func (w *worker) hold(ctx context.Context) error {
 // rest stores the run as at rest, gives the lease back, and rings for what
 // comes next.
 func (w *worker) rest(ctx context.Context) error {
-	ctx, cancel := aftermath(ctx)
-	defer cancel()
 	now := w.now()
 	w.run = settle(w.run, w.decide(now), now)
 	if err := w.save(ctx, w.run); err != nil {
@@ -295,7 +296,10 @@ func early(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }
 
+// storeTimeout bounds one write of a run, or one send of a wake.
+const storeTimeout = 10 * time.Second
+
 // aftermath is a context to store in what was done, even if ctx is over.
 func aftermath(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), margin)
+	return context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 }
