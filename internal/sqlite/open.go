@@ -210,10 +210,20 @@ func (db *DB) closeAll() error {
 
 // write runs do in a transaction and returns once that is durable.
 func (db *DB) write(ctx context.Context, do func(*tx) error) error {
+	return db.submit(&job{ctx: ctx, do: do, durable: true})
+}
+
+// writeSoon runs do in a transaction that survives a killed process, but a
+// power cut only once a later write has.
+func (db *DB) writeSoon(ctx context.Context, do func(*tx) error) error {
+	return db.submit(&job{ctx: ctx, do: do})
+}
+
+func (db *DB) submit(j *job) error {
 	if db.writer == nil {
 		return ErrReadOnly
 	}
-	return db.writer.write(ctx, do)
+	return db.writer.run(j)
 }
 
 // gate gives the gate of a queue, one for all who use the queue's name.

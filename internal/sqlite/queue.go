@@ -22,8 +22,9 @@ type QueueOptions struct {
 	MaxReceives int           // deliveries without an Ack before a message is dead; 0: no bound
 }
 
-// Queue is a queue with its dead letters. A Send or Ack costs one shared
-// commit; a Receive one look, and a commit if there is something.
+// Queue is a queue with its dead letters. A Send costs one shared commit; a
+// Receive, Ack or Release costs one that does not wait for the disk, and a
+// Receive that finds nothing only a look.
 type Queue struct {
 	db      *DB
 	name    string
@@ -134,7 +135,7 @@ func (q *Queue) nearest(ctx context.Context) (time.Duration, error) {
 // claim delivers up to max messages. On the way it buries those that have been
 // delivered too often.
 func (q *Queue) claim(ctx context.Context, max int) (deliveries []responder.Delivery, err error) {
-	err = q.db.write(ctx, func(tx *tx) error {
+	err = q.db.writeSoon(ctx, func(tx *tx) error {
 		now := q.db.now()
 		deliveries = nil
 		for len(deliveries) < max {
@@ -187,7 +188,7 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 		return nil
 	}
 	stale := 0
-	err := q.db.write(ctx, func(tx *tx) error {
+	err := q.db.writeSoon(ctx, func(tx *tx) error {
 		stale = 0
 		for _, d := range deliveries {
 			r, err := parseReceipt(d.Receipt)
@@ -220,7 +221,7 @@ func (q *Queue) Release(ctx context.Context, delivery responder.Delivery, after 
 	if err != nil {
 		return failed("release on "+q.name, err)
 	}
-	err = q.db.write(ctx, func(tx *tx) error {
+	err = q.db.writeSoon(ctx, func(tx *tx) error {
 		n, err := tx.exec(`UPDATE messages SET visible_at = ?, held = 0 WHERE seq = ? AND receives = ? AND queue = ?`,
 			nanos(q.db.now().Add(after)), r.seq, r.receives, q.name)
 		if err == nil && n == 0 {

@@ -126,13 +126,9 @@ func prepare(ctx context.Context, conn *sql.Conn, path string) error {
 	if mode != "wal" {
 		return fmt.Errorf("its file system cannot keep a WAL (journal mode stays %q)", mode)
 	}
-	for _, pragma := range []string{
-		"PRAGMA synchronous = FULL",
-		"PRAGMA journal_size_limit = 67108864", // bytes; what a long log is cut back to
-	} {
-		if _, err := conn.ExecContext(ctx, pragma); err != nil {
-			return fmt.Errorf("%s: %w", pragma, err)
-		}
+	// What a long log is cut back to, in bytes.
+	if _, err := conn.ExecContext(ctx, "PRAGMA journal_size_limit = 67108864"); err != nil {
+		return fmt.Errorf("limit the log: %w", err)
 	}
 	for i, migration := range migrations[version:] {
 		if err := migrate(ctx, conn, migration, version+i+1); err != nil {

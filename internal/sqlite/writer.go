@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // maxGroup bounds how many jobs share a commit, and so how long the first of
@@ -24,10 +25,11 @@ type writer struct {
 
 // job is one caller's part of a transaction.
 type job struct {
-	ctx  context.Context
-	do   func(*tx) error
-	err  error      // what do gave
-	done chan error // buffered
+	ctx     context.Context
+	do      func(*tx) error
+	durable bool       // is answered only when the disk has it
+	err     error      // what do gave
+	done    chan error // buffered
 }
 
 // newWriter opens the file at path for writing and brings it up to date.
@@ -57,27 +59,30 @@ func newWriter(path string) (_ *writer, err error) {
 	}
 	w := &writer{
 		pool: pool,
-		tx:   &tx{conn: conn, statements: map[string]*sql.Stmt{}},
+		tx:   &tx{ctx: ctx, conn: conn, statements: map[string]*sql.Stmt{}},
 		jobs: make(chan *job),
 		stop: make(chan struct{}),
 		done: make(chan struct{}),
+	}
+	if err := w.tx.sync(true); err != nil {
+		return nil, err
 	}
 	go w.loop()
 	return w, nil
 }
 
-// write runs do inside a transaction and returns once that is durable. do runs
-// on another goroutine, but never while its caller does; what it changed is
-// undone if it gives an error, which write returns unwrapped. A ctx that ends
+// run does a job inside a transaction and returns once that is committed. do
+// runs on another goroutine, but never while its caller does; what it changed
+// is undone if it gives an error, which run returns unwrapped. A ctx that ends
 // before do has begun ends the wait; after that the outcome is waited for,
-// because it can no longer be told.
-func (w *writer) write(ctx context.Context, do func(*tx) error) error {
-	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
+// because otherwise nobody could tell it.
+func (w *writer) run(j *job) error {
+	j.done = make(chan error, 1)
 	select {
 	case <-w.stop:
 		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-j.ctx.Done():
+		return j.ctx.Err()
 	case w.jobs <- j:
 		return <-j.done
 	}
@@ -121,6 +126,9 @@ func (w *writer) gather(first *job) []*job {
 // the group has happened.
 func (w *writer) commit(group []*job) error {
 	w.tx.ctx = context.WithoutCancel(group[0].ctx) // the group outlives each of its callers
+	if err := w.tx.sync(slices.ContainsFunc(group, func(j *job) bool { return j.durable })); err != nil {
+		return err
+	}
 	if _, err := w.tx.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -143,9 +151,13 @@ func (w *writer) commit(group []*job) error {
 func (w *writer) close() error {
 	close(w.stop)
 	<-w.done
-	ctx := context.Background()
-	_, checkpointErr := w.tx.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(checkpointErr, w.tx.conn.Close(), w.pool.Close())
+	var errs []error
+	for _, statement := range w.tx.statements {
+		errs = append(errs, statement.Close()) // an open one would keep SQLite from closing the file
+	}
+	_, err := w.tx.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	errs = append(errs, err, w.tx.conn.Close(), w.pool.Close())
+	return errors.Join(errs...)
 }
 
 // tx is the transaction that is open on the writer's connection. Statements
@@ -154,6 +166,24 @@ type tx struct {
 	ctx        context.Context
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	synced     bool // whether commits wait for the disk now
+}
+
+// sync says whether the commits from now on wait for the disk.
+func (t *tx) sync(durable bool) error {
+	if t.synced == durable {
+		return nil
+	}
+	pragma := "PRAGMA synchronous = NORMAL"
+	if durable {
+		pragma = "PRAGMA synchronous = FULL"
+	}
+	// Not a prepared statement: SQLite acts on this one while it compiles it.
+	if _, err := t.conn.ExecContext(t.ctx, pragma); err != nil {
+		return fmt.Errorf("%s: %w", pragma, err)
+	}
+	t.synced = durable
+	return nil
 }
 
 // runAll runs the jobs in turn, each as if alone. An error means that the

@@ -1,0 +1,232 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skycrafters/responder"
+	driver "modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+)
+
+func openTemp(t *testing.T) *DB {
+	t.Helper()
+	db, err := Open(filepath.Join(t.TempDir(), "responder.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// A job that fails, or whose caller is gone, is undone alone.
+func TestGroupCommit(t *testing.T) {
+	db := openTemp(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	boom := errors.New("boom")
+	set := func(name string, err error) func(*tx) error {
+		return func(tx *tx) error {
+			if _, execErr := tx.exec(`INSERT INTO secrets (name, current) VALUES (?, 'v')`, name); execErr != nil {
+				return execErr
+			}
+			return err
+		}
+	}
+	group := []*job{
+		{ctx: t.Context(), do: set("a", nil)},
+		{ctx: t.Context(), do: set("b", boom), durable: true},
+		{ctx: gone, do: set("c", nil)},
+		{ctx: t.Context(), do: set("a", nil)}, // there already
+		{ctx: t.Context(), do: set("d", nil)},
+	}
+	if err := db.writer.commit(group); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		err    error
+		stored string
+	}{{nil, "a"}, {boom, ""}, {context.Canceled, ""}, {nil, "a"}, {nil, "d"}} {
+		if i == 3 {
+			if group[3].err == nil {
+				t.Error("inserting twice gave no error")
+			}
+			continue
+		}
+		if !errors.Is(group[i].err, want.err) {
+			t.Errorf("job %d gave %v, want %v", i, group[i].err, want.err)
+		}
+	}
+	for name, want := range map[string]bool{"a": true, "b": false, "c": false, "d": true} {
+		if _, err := db.Secrets().Get(t.Context(), name); (err == nil) != want {
+			t.Errorf("after the commit, secret %s: %v; want it there: %v", name, err, want)
+		}
+	}
+}
+
+// A full disk is everybody's error, loses nothing, and passes.
+func TestDiskFull(t *testing.T) {
+	db := openTemp(t)
+	q := db.Queue("events", QueueOptions{})
+	if err := q.Send(t.Context(), responder.Message{Body: []byte("before")}); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(pages int) {
+		t.Helper()
+		if err := db.write(t.Context(), func(tx *tx) error {
+			_, err := tx.conn.ExecContext(tx.ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := responder.Message{Body: []byte(strings.Repeat("x", 100_000))}
+	limit(1) // SQLite takes the present size then
+	for range 3 {
+		err := q.Send(t.Context(), large)
+		var e *driver.Error
+		if !errors.As(err, &e) || e.Code()&0xff != codes.SQLITE_FULL {
+			t.Fatalf("Send to a full disk: %v, want SQLITE_FULL", err)
+		}
+	}
+	limit(1 << 30)
+	if err := q.Send(t.Context(), large); err != nil {
+		t.Fatalf("Send once there is room: %v", err)
+	}
+	deliveries, err := q.Receive(t.Context(), 10, 0)
+	if err != nil || len(deliveries) != 2 {
+		t.Errorf("Receive gave %d, %v; want the message of before and the last", len(deliveries), err)
+	}
+}
+
+// Durability is what the groups ask for: FULL if one of them asks.
+func TestSync(t *testing.T) {
+	db := openTemp(t)
+	level := func(durable ...bool) (level int) {
+		t.Helper()
+		var group []*job
+		for _, d := range durable {
+			group = append(group, &job{ctx: t.Context(), durable: d, do: func(tx *tx) error {
+				_, err := tx.find([]any{&level}, "PRAGMA synchronous")
+				return err
+			}})
+		}
+		if err := db.writer.commit(group); err != nil {
+			t.Fatal(err)
+		}
+		return level
+	}
+	const normal, full = 1, 2
+	for _, c := range []struct {
+		group []bool
+		want  int
+	}{{[]bool{true}, full}, {[]bool{false}, normal}, {[]bool{false, true, false}, full}, {[]bool{false, false}, normal}, {[]bool{true, true}, full}} {
+		if got := level(c.group...); got != c.want {
+			t.Errorf("group %v is committed at level %d, want %d", c.group, got, c.want)
+		}
+	}
+}
+
+// What runs often walks an index, and sorts nothing.
+func TestQueryPlans(t *testing.T) {
+	db := openTemp(t)
+	plans := map[string]string{
+		"nearest": `SELECT min(visible_at) FROM messages WHERE queue = 'q'`,
+		"ready":   `SELECT seq, receives, body FROM messages WHERE queue = 'q' AND visible_at <= 1 ORDER BY visible_at LIMIT 1`,
+		"dead":    `SELECT seq, died, receives, cause, body FROM dead WHERE queue = 'q' ORDER BY died, seq LIMIT 1`,
+		"due":     `SELECT id FROM runs WHERE due <= 1 ORDER BY due LIMIT 1`,
+		"prune":   `SELECT id FROM runs WHERE state = 's' AND created < 1 AND updated < 1 LIMIT 1`,
+		"expired": `SELECT key FROM counters WHERE expires <= 1 LIMIT 1`,
+		"secret":  `SELECT current, previous, until FROM secrets WHERE name = 'n'`,
+	}
+	for name, query := range map[string]responder.RunQuery{
+		"list":          {},
+		"list by state": {State: responder.RunFailed},
+		"list since":    {Since: time.Unix(1, 0)},
+		"list on":       {Cursor: "1/a", State: responder.RunFailed},
+		"list by rule":  {Rule: "r", Flow: "f"},
+	} {
+		where, args, err := conditions(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range args {
+			where = strings.Replace(where, "?", fmt.Sprintf("'%v'", arg), 1)
+		}
+		plans[name] = `SELECT id, created, summary FROM runs WHERE ` + where + ` ORDER BY created DESC, id DESC LIMIT 10`
+	}
+	for name, query := range plans {
+		rows, err := db.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := each(rows, func(rows *sql.Rows) error {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				return err
+			}
+			if strings.Contains(detail, "TEMP B-TREE") || strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "INDEX") {
+				t.Errorf("%s: %s", name, detail)
+			}
+			return nil
+		}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNanos(t *testing.T) {
+	for _, c := range []struct {
+		given, want time.Time
+	}{
+		{time.Unix(1, 2), time.Unix(1, 2)},
+		{time.Unix(0, -1), time.Unix(0, -1)},
+		{time.Time{}, time.Unix(0, -1<<63)},
+		{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, 1<<63-1)},
+		{time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)), time.Date(2026, 1, 2, 2, 4, 5, 6, time.UTC)},
+	} {
+		if got := fromNanos(nanos(c.given)); !got.Equal(c.want) {
+			t.Errorf("%v is kept as %v, want %v", c.given, got, c.want)
+		}
+	}
+}
+
+func FuzzReceipt(f *testing.F) {
+	for _, text := range []string{"1.1", "9223372036854775807.3", "", ".", "1", "1.", "0.0", "-1.1", "01.1", "1.1.1", "99999999999999999999.1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := parseReceipt(text)
+		if err != nil {
+			if !errors.Is(err, responder.ErrStaleReceipt) {
+				t.Errorf("parseReceipt(%q): %v, want ErrStaleReceipt", text, err)
+			}
+			return
+		}
+		if r.String() != text || r.seq < 1 || r.receives < 1 {
+			t.Errorf("parseReceipt(%q) gave %+v", text, r)
+		}
+	})
+}
+
+func FuzzCursor(f *testing.F) {
+	for _, text := range []string{"1/a", "-1/a/b", "", "/", "1/", "+1/a", "01/a", "99999999999999999999/a", "1/\x00"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := parsePlace(text); err == nil && p.String() != text {
+			t.Errorf("parsePlace(%q) gave %+v", text, p)
+		}
+	})
+}
