@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -189,7 +188,7 @@ func TestDetector(t *testing.T) {
 func TestOnly(t *testing.T) {
 	rules := load(t, "rules.yml", "rules:\n  A: ok\n  B: ok\n")
 	only, err := rules.Only("B")
-	if err != nil || only.Len() != 1 || !reflect.DeepEqual(only.Infos()[0].Name, "B") {
+	if err != nil || only.Len() != 1 || only.rules[0].name != "B" {
 		t.Errorf("Only(B) = %v, %v", only, err)
 	}
 	if _, err := rules.Only("C"); err == nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
+	"github.com/skycrafters/responder/internal/lang"
 )
 
 // Exit codes.
@@ -103,6 +105,17 @@ func (a *app) root() *cobra.Command {
 			return nil
 		},
 	}
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var known []string
+		for _, c := range root.Commands() {
+			known = append(known, c.Name())
+		}
+		return usagef("there is no command %q. %s", args[0], cmp.Or(lang.Suggest(args[0], known), "`responder --help` lists them"))
+	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w (responder %s --help tells more)", err, cmd.Name())
 	})

@@ -22,7 +22,7 @@ func (a *app) tellSummary(s summary, mode responder.Mode) {
 	}
 	text := fmt.Sprintf("%s · %s · %s · %s", count(s.Events, "event"), count(s.Findings, "finding"), count(runs, "run"), count(s.RuleErrors+s.Dead+s.Refused, "error"))
 	if s.Duplicates > 0 {
-		text += fmt.Sprintf(" · %d seen before", s.Duplicates)
+		text += fmt.Sprintf(" · %s seen before", count(s.Duplicates, "event"))
 	}
 	note := "(live)"
 	if mode == responder.ModeDry {
