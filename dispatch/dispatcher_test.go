@@ -290,7 +290,7 @@ flows:
 	}
 	w.send(w.finding("UnauthorizedInstanceCreated"))
 	d := w.dispatcher()
-	d.grace = time.Millisecond
+	d.grace = 100 * time.Millisecond
 	w.live(d, 5*time.Minute, time.Second)
 	run := w.get("UnauthorizedInstanceCreated")
 	if run.State != responder.RunSucceeded || run.Steps["0"].Error != "not over after 5ms: context deadline exceeded" || tries(run.Steps["0"]) != 1 {

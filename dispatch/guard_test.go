@@ -98,6 +98,21 @@ flows:
 	}
 }
 
+// TestDoubtInADryRun: a live repair of unknown outcome that a dry worker takes
+// up is not said to be done, nor dry.
+func TestDoubtInADryRun(t *testing.T) {
+	w := newWorld(t, shortFlow)
+	w.terminate.answer = func(context.Context, int, responder.Call) (responder.Result, error) { return nil, errors.New("odd") }
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	w.turn(w.dispatcher())
+	w.config.Mode = responder.ModeDry
+	w.live(w.dispatcher(), time.Minute, time.Second)
+	run := w.get("UnauthorizedInstanceCreated")
+	if run.State != responder.RunFailed || run.Steps["2"].Error != "nobody knows whether it was done: a dry run does not look" || w.terminate.looked != 0 {
+		t.Error(outline(run))
+	}
+}
+
 func TestAddressGoneFromFlows(t *testing.T) {
 	const flow = `
 flows:

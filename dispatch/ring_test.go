@@ -35,6 +35,26 @@ func TestSweepRingsLostBells(t *testing.T) {
 	}
 }
 
+// TestLostAtBirth: the worker dies when it has made the run, and the bell is lost.
+func TestLostAtBirth(t *testing.T) {
+	w := newWorld(t, shortFlow)
+	w.killAt = 2
+	f := w.finding("UnauthorizedInstanceCreated")
+	body, err := responder.Bell{Finding: &f}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.dispatcher().Handle(context.Background(), []responder.Delivery{{ID: "1", Body: body}})
+	if run := w.get("UnauthorizedInstanceCreated"); !w.isDead() || len(run.Steps) > 0 {
+		t.Fatal(outline(run))
+	}
+	w.killAt, w.dead = 0, make(chan struct{})
+	w.live(w.dispatcher(), 5*time.Minute, time.Second)
+	if run := w.get("UnauthorizedInstanceCreated"); run.State != responder.RunSucceeded {
+		t.Error(outline(run))
+	}
+}
+
 // partial takes the first of what is sent.
 type partial struct{ *memory.Queue }
 
@@ -196,7 +216,7 @@ func TestDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := w.dispatcher()
-	ctx, cancel := context.WithTimeout(context.Background(), margin+50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), margin+200*time.Millisecond)
 	defer cancel()
 	if failures := d.Handle(ctx, []responder.Delivery{{ID: "1", Body: body}}); len(failures) > 0 {
 		t.Fatal(failures)
