@@ -26,7 +26,7 @@ const discordColor = 15258703 // the amber stripe beside an embed
 
 func newSendDiscord(hook *webhook) *chat {
 	return &chat{
-		name: "SendDiscord", service: "Discord", address: "env:RESPONDER_DISCORD_WEBHOOK",
+		name: "SendDiscord", service: "Discord", address: "env:DISCORD_WEBHOOK_URL",
 		escape: escapeMarkdown, compose: composeDiscord, mark: markDiscord, limit: limitDiscord, hook: hook,
 	}
 }

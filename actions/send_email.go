@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,7 +31,7 @@ const (
 	snsMessage = 256 << 10
 )
 
-const defaultTopic = "env:RESPONDER_EMAIL_TOPIC_ARN"
+const defaultTopic = "env:EMAIL_TOPIC_ARN"
 
 // standardTopic is the ARN of a topic that can have e-mail subscriptions; it
 // gives the region. FIFO topics cannot.
@@ -168,8 +169,8 @@ func emailJSON(f responder.Finding) (finding, event string, err error) {
 	return finding, event, nil
 }
 
-// indented writes JSON for people, its values untouched; what would turn the
-// direction of the text around is shown as an escape.
+// indented writes JSON for people, its values untouched; control characters and
+// what would turn the direction of the text around are shown as escapes.
 func indented(data []byte) (string, error) {
 	var b bytes.Buffer
 	if err := json.Indent(&b, data, "", "  "); err != nil {
@@ -177,7 +178,7 @@ func indented(data []byte) (string, error) {
 	}
 	var text strings.Builder
 	for _, r := range b.String() {
-		if isBidiControl(r) {
+		if isBidiControl(r) || unicode.IsControl(r) && r != '\n' {
 			fmt.Fprintf(&text, `\u%04x`, r)
 			continue
 		}

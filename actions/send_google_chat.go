@@ -11,15 +11,16 @@ import (
 // for one text; what a header shows is two lines.
 // https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages
 const (
-	googleMessage = 32_000
-	googleWidgets = 100
-	googleTitle   = 200
-	googleText    = 4096
+	googleMessage   = 32_000
+	googleWidgets   = 100
+	googleTitle     = 200
+	googleText      = 4096
+	googleShortText = 128 // not made shorter to save the whole
 )
 
 func newSendGoogleChat(hook *webhook) *chat {
 	return &chat{
-		name: "SendGoogleChat", service: "Google Chat", address: "env:RESPONDER_GOOGLE_CHAT_WEBHOOK",
+		name: "SendGoogleChat", service: "Google Chat", address: "env:GOOGLE_CHAT_WEBHOOK_URL",
 		escape: escapeHTML, compose: composeGoogleChat, mark: markGoogleChat, limit: limitGoogleChat, hook: hook,
 	}
 }
@@ -82,10 +83,12 @@ func markGoogleChat(payload map[string]any, prefix string) {
 }
 
 // limitGoogleChat keeps Google Chat's limits and drops widgets that came out
-// empty. A message over the limit as a whole gets shorter texts.
+// empty. A message over the limit as a whole gets shorter texts, then fewer
+// widgets.
 func limitGoogleChat(payload map[string]any) error {
-	for most := googleText; most >= 64; most /= 2 {
-		limitGoogleTexts(payload, most)
+	texts, widgets := googleText, googleWidgets
+	for widgets > 0 {
+		limitGoogleTexts(payload, texts, widgets)
 		if textAt(payload, "text") == "" && len(googleCards(payload)) == 0 {
 			return permanentf("nothing to send: the message came out empty")
 		}
@@ -96,28 +99,41 @@ func limitGoogleChat(payload map[string]any) error {
 		if len(data) <= googleMessage {
 			return nil
 		}
+		if texts > googleShortText {
+			texts /= 2
+		} else {
+			widgets /= 2
+		}
 	}
 	return permanentf("the message is larger than the %d bytes that Google Chat takes", googleMessage)
 }
 
-func limitGoogleTexts(payload map[string]any, most int) {
-	shorten(payload, "text", func(text string) string { return cutMarkup(trimmed(text), most) })
-	for _, card := range googleCards(payload) {
+// limitGoogleTexts keeps a limit on each text, and one on the widgets of all cards.
+func limitGoogleTexts(payload map[string]any, texts, widgets int) {
+	shorten(payload, "text", func(text string) string { return cutMarkup(trimmed(text), texts) })
+	card := func(card map[string]any) bool {
 		header := mapAt(card, "header")
-		shorten(header, "title", googleHeading)
 		shorten(header, "subtitle", googleHeading)
-		left := googleWidgets
+		if !shorten(header, "title", googleHeading) {
+			delete(card, "header")
+		}
 		keep(card, "sections", googleWidgets, func(section map[string]any) bool {
-			keep(section, "widgets", left, func(widget map[string]any) bool { return limitGoogleWidget(widget, most) })
-			left -= len(mapsAt(section, "widgets"))
+			keep(section, "widgets", widgets, func(widget map[string]any) bool { return limitGoogleWidget(widget, texts) })
+			widgets -= len(mapsAt(section, "widgets"))
 			return section["widgets"] != nil
 		})
+		return card["header"] != nil || card["sections"] != nil
 	}
+	keep(payload, "cards", googleWidgets, card)
+	keep(payload, "cardsV2", googleWidgets, func(entry map[string]any) bool {
+		inner := mapAt(entry, "card")
+		return inner != nil && card(inner)
+	})
 }
 
 // limitGoogleWidget reports whether anything is left to show.
-func limitGoogleWidget(widget map[string]any, most int) bool {
-	shortened := func(text string) string { return cutMarkup(trimmed(text), most) }
+func limitGoogleWidget(widget map[string]any, max int) bool {
+	shortened := func(text string) string { return cutMarkup(trimmed(text), max) }
 	if paragraph := mapAt(widget, "textParagraph"); paragraph != nil {
 		return shorten(paragraph, "text", shortened)
 	}

@@ -19,7 +19,7 @@ const (
 
 func newSendSlack(hook *webhook) *chat {
 	return &chat{
-		name: "SendSlack", service: "Slack", address: "env:RESPONDER_SLACK_WEBHOOK",
+		name: "SendSlack", service: "Slack", address: "env:SLACK_WEBHOOK_URL",
 		escape: escapeSlack, compose: composeSlack, mark: markSlack, limit: limitSlack, hook: hook,
 	}
 }

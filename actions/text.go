@@ -17,7 +17,9 @@ var terminalSequence = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x0
 // are not UTF-8. Line breaks of every kind become \n, tabs a space.
 func clean(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
-	text = terminalSequence.ReplaceAllString(text, "")
+	if strings.IndexByte(text, '\x1b') >= 0 {
+		text = terminalSequence.ReplaceAllString(text, "")
+	}
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -91,8 +93,6 @@ func length(text string) int {
 }
 
 func units(r rune) int { return max(1, utf16.RuneLen(r)) }
-
-const ellipsis = "…"
 
 // cut shortens a text to at most max UTF-16 units, the last of them "…".
 func cut(text string, max int) string {
