@@ -25,8 +25,8 @@ const (
 	visibility    = 5 * time.Minute
 	handleTimeout = visibility - 30*time.Second
 	maxReceives   = 8
-	findingPumps  = 4 // batches of findings handled at a time: a slow action holds up only its own
-	sweepEvery    = time.Minute
+	findingPumps  = 4                // batches of findings handled at a time: a slow action holds up only its own
+	sweepEvery    = 10 * time.Second // the bound on how late a run moves whose bell was lost
 	pruneEvery    = time.Hour
 )
 
@@ -82,6 +82,19 @@ func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
 		Mode: o.mode, SkipWaits: o.skipWaits, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
 	})
 	return p, err
+}
+
+// takeOver takes up what an earlier process was killed over.
+func (p *pipeline) takeOver(ctx context.Context) error {
+	taken, err := p.db.TakeOver(ctx)
+	if err != nil {
+		return err
+	}
+	if taken != (sqlite.TakenOver{}) {
+		p.log.Info().Int("messages", taken.Messages).Int("runs", taken.Runs).Msg("taken over from a process that was stopped at work")
+	}
+	_, err = p.dispatcher.Sweep(ctx)
+	return err
 }
 
 // stage is what a pump feeds.

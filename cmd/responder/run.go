@@ -75,6 +75,9 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 	if err != nil {
 		return err
 	}
+	if err := p.takeOver(ctx); err != nil {
+		return err
+	}
 	if o.once {
 		return a.once(ctx, p, t, mode, paths)
 	}
