@@ -14,7 +14,7 @@ import (
 type Deps struct {
 	// Timeout bounds one webhook request, answer included; 0 means 10 s.
 	Timeout time.Duration
-	// Transport carries webhook requests; nil means a clone of http.DefaultTransport.
+	// Transport carries webhook requests; nil means http.DefaultTransport.
 	Transport http.RoundTripper
 	// Secrets resolves secret:NAME; nil: there are none.
 	Secrets responder.Secrets

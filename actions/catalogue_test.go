@@ -12,14 +12,6 @@ import (
 	"github.com/skycrafters/responder/actions"
 )
 
-func TestCatalogue(t *testing.T) {
-	got := slices.Sorted(maps.Keys(actions.New(actions.Deps{})))
-	want := []string{"EC2InstanceAlive", "EC2TerminateInstances", "IAMDeleteUser", "IAMUserExists", "SendDiscord", "SendEmail", "SendGoogleChat", "SendSlack"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 var (
 	iamAction = regexp.MustCompile(`^[a-z0-9]+:[A-Z][A-Za-z0-9]+$`)
 	paramName = regexp.MustCompile(`^[a-z][A-Za-z]*$`)

@@ -100,7 +100,9 @@ func object(body any) (map[string]any, error) {
 
 // The rest reads and changes decoded JSON without caring what is missing.
 
-func textAt(m map[string]any, key string) string { text, _ := m[key].(string); return text }
+// textAt gives what stands at a key as text: a template's text that is exactly
+// one {{ expr }} keeps the expression's type.
+func textAt(m map[string]any, key string) string { return plain(m[key]) }
 
 func mapAt(m map[string]any, key string) map[string]any {
 	inner, _ := m[key].(map[string]any)
@@ -141,11 +143,8 @@ func keep(m map[string]any, key string, max int, stays func(map[string]any) bool
 // shorten applies a cut to the text at a key and removes it if nothing is left;
 // it reports whether a text stands there.
 func shorten(m map[string]any, key string, shortened func(string) string) bool {
-	text, ok := m[key].(string)
-	if !ok {
-		return false
-	}
-	if text = shortened(text); text == "" {
+	text := shortened(textAt(m, key))
+	if text == "" {
 		delete(m, key)
 		return false
 	}

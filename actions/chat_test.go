@@ -155,6 +155,30 @@ func TestTemplateGoesBeforeMessage(t *testing.T) {
 	}
 }
 
+// TestTemplateTextOfAnyType has expressions give what is no text where a
+// service takes nothing but text.
+func TestTemplateTextOfAnyType(t *testing.T) {
+	list, null, number := any([]any{"a", 7.0}), any(nil), any(12345678.0)
+	for service, tt := range map[string]struct{ body, want string }{
+		"SendSlack": {mustJSON(t, map[string]any{"blocks": []any{slackBlock("header", number), slackBlock("section", list), slackBlock("section", null)}}),
+			`{"blocks":[{"text":{"text":"[DRY RUN] 12345678"},"type":"header"},{"text":{"text":"a, 7"},"type":"section"}],"text":"[DRY RUN] 12345678","unfurl_links":false,"unfurl_media":false}`},
+		"SendDiscord": {mustJSON(t, map[string]any{"content": number, "embeds": []any{map[string]any{"title": null, "description": list, "fields": []any{map[string]any{"name": "n", "value": null}, map[string]any{"name": "b", "value": true}}}}}),
+			`{"allowed_mentions":{"parse":[]},"content":"[DRY RUN] 12345678","embeds":[{"description":"a, 7","fields":[{"name":"b","value":"true"}]}],"username":"Responder"}`},
+		"SendGoogleChat": {`{"cardsV2":[{"card":{"header":{"title":12345678},"sections":[{"widgets":[{"textParagraph":{"text":["a",7]}},{"textParagraph":{"text":null}}]}]}}]}`,
+			`{"cardsV2":[{"card":{"header":{"title":"[DRY RUN] 12345678"},"sections":[{"widgets":[{"textParagraph":{"text":"a, 7"}}]}]}}]}`},
+	} {
+		call := withBody(json.RawMessage(tt.body))
+		call.Prefix = "[DRY RUN] "
+		if got := mustJSON(t, payload(t, service, call)); got != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", service, got, tt.want)
+		}
+	}
+}
+
+func slackBlock(kind string, text any) map[string]any {
+	return map[string]any{"type": kind, "text": map[string]any{"text": text}}
+}
+
 func TestTemplateIsNotChanged(t *testing.T) {
 	for _, service := range services {
 		call := templateCall(t, service, finding())
@@ -201,10 +225,10 @@ func withBody(body any) responder.Call {
 
 // TestChatLimits sends far too much of everything and looks at what goes out.
 func TestChatLimits(t *testing.T) {
-	huge := strings.Repeat("<b>&amp;\\*é😀", 400)
+	huge := strings.Repeat("<b>&amp;\\*é😀", 320)
 	f := finding()
 	f.Title, f.Message = huge, huge
-	values := make([]any, 300)
+	values := make([]any, 12)
 	for i := range values {
 		values[i] = map[string]any{"label": huge, "value": huge}
 	}
@@ -236,13 +260,13 @@ func hugeBody(service, text string) map[string]any {
 	object := func(key string) map[string]any { return map[string]any{key: text} }
 	switch service {
 	case "SendSlack":
-		return map[string]any{"text": text, "blocks": times(80, map[string]any{
-			"type": "section", "text": object("text"), "fields": times(30, object("text")),
+		return map[string]any{"text": text, "blocks": times(60, map[string]any{
+			"type": "section", "text": object("text"), "fields": times(12, object("text")),
 		})}
 	case "SendDiscord":
-		return map[string]any{"content": text, "username": text, "embeds": times(30, map[string]any{
+		return map[string]any{"content": text, "username": text, "embeds": times(12, map[string]any{
 			"title": text, "description": text, "author": object("name"), "footer": object("text"),
-			"fields": times(60, map[string]any{"name": text, "value": text}),
+			"fields": times(30, map[string]any{"name": text, "value": text}),
 		})}
 	}
 	return map[string]any{"cardsV2": times(3, map[string]any{"cardId": "x", "card": map[string]any{

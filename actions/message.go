@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/skycrafters/responder"
 )
@@ -49,7 +50,7 @@ func readMessage(m map[string]any) (message, error) {
 }
 
 // plain writes a parameter's value as people read it: nil as nothing, whole
-// numbers without exponent, lists and objects as JSON.
+// numbers without exponent, lists with commas, objects as JSON.
 func plain(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -58,7 +59,13 @@ func plain(value any) string {
 		return v
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
-	case map[string]any, []any:
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = plain(item)
+		}
+		return strings.Join(items, ", ")
+	case map[string]any:
 		data, err := json.Marshal(v)
 		if err != nil {
 			return fmt.Sprint(v)

@@ -115,7 +115,12 @@ func (b *discordBudget) field(field map[string]any) bool {
 	return false
 }
 
+// text limits one text and reports whether anything is left of it.
 func (b *discordBudget) text(m map[string]any, key string, max int) bool {
+	if b.left < 1 {
+		delete(m, key)
+		return false
+	}
 	shown := shorten(m, key, discordCut(min(max, b.left)))
 	b.left -= length(textAt(m, key))
 	return shown

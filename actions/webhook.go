@@ -38,7 +38,7 @@ func newWebhook(deps Deps, refs references) *webhook {
 		timeout = webhookTimeout
 	}
 	if transport == nil {
-		transport = http.DefaultTransport.(*http.Transport).Clone()
+		transport = http.DefaultTransport
 	}
 	return &webhook{
 		client: &http.Client{
