@@ -34,6 +34,14 @@ type Verifier interface {
 	Verify(ctx context.Context, call Call) (Verdict, error)
 }
 
+// Describer is an extra ability: to say in a few words what Do would do, for
+// runs that record instead of acting.
+type Describer interface {
+	// Describe gives a phrase that follows "would": `delete user bob`. It
+	// touches nothing, and holds no secrets. "" leaves the action's name.
+	Describe(call Call) string
+}
+
 // Verdict is what a verification found.
 type Verdict int
 

@@ -14,8 +14,9 @@ var (
 	ErrNotFound      = errors.New("not found")
 	ErrStale         = errors.New("stale: changed by another since it was read")
 	ErrStaleReceipt  = errors.New("stale receipt: the message was delivered again or is gone")
+	ErrUndecodable   = errors.New("cannot be decoded")
 	ErrTooLarge      = errors.New("too large")
-	ErrFutureVersion = errors.New("written by a newer Responder: upgrade this one")
+	ErrFutureVersion = fmt.Errorf("written by a newer Responder: upgrade this one: it %w", ErrUndecodable)
 )
 
 // SendError names the messages of a Send that were not accepted; the others were.

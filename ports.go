@@ -80,7 +80,8 @@ type RunStore interface {
 	// with its id is there, unless it carries the same Token and is still at
 	// version 1 (a lost reply): then nil.
 	Create(ctx context.Context, run *Run) error
-	// Get reads the run consistently. ErrNotFound; ErrFutureVersion.
+	// Get reads the run consistently. ErrNotFound; ErrUndecodable, more exactly
+	// ErrFutureVersion.
 	Get(ctx context.Context, id string) (*Run, error)
 	// Save stores the run if the stored version is still run.Version, and
 	// raises run.Version by one. ErrStale otherwise, except where the stored

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -168,6 +170,9 @@ func (r *Run) Summary() RunSummary {
 	}
 }
 
+// writers are gzip writers to be used again: a new one costs a megabyte.
+var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // EncodeRun gives the bytes a store keeps: the run's JSON, gzipped. A run over
 // MaxRunBytes is refused with ErrTooLarge.
 func EncodeRun(r *Run) ([]byte, error) {
@@ -175,8 +180,10 @@ func EncodeRun(r *Run) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode run %s: %w", r.ID, err)
 	}
+	zw := writers.Get().(*gzip.Writer)
+	defer writers.Put(zw)
 	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
+	zw.Reset(&buf)
 	if _, err := zw.Write(data); err != nil {
 		return nil, fmt.Errorf("encode run %s: %w", r.ID, err)
 	}
@@ -189,36 +196,51 @@ func EncodeRun(r *Run) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// DecodeRun reads what EncodeRun wrote. A run of a newer Responder gives ErrFutureVersion.
+// DecodeRun reads what EncodeRun wrote. The error is ErrUndecodable; more
+// exactly ErrFutureVersion for a run of a newer Responder.
 func DecodeRun(data []byte) (*Run, error) {
-	zr, err := gzip.NewReader(bytes.NewReader(data))
+	r, err := decodeRun(data)
+	if err != nil && !errors.Is(err, ErrUndecodable) {
+		err = fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("decode run: %w", err)
+	}
+	return r, nil
+}
+
+func decodeRun(data []byte) (*Run, error) {
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
 	}
 	plain, err := io.ReadAll(io.LimitReader(zr, maxRunJSON+1))
 	if err != nil {
-		return nil, fmt.Errorf("decode run: %w", err)
+		return nil, err
 	}
 	if len(plain) > maxRunJSON {
-		return nil, fmt.Errorf("decode run: inflates to more than %d bytes: %w", maxRunJSON, ErrTooLarge)
+		return nil, fmt.Errorf("inflates to more than %d bytes: %w", maxRunJSON, ErrTooLarge)
 	}
 	var version struct{ V int }
 	if err := json.Unmarshal(plain, &version); err != nil {
-		return nil, fmt.Errorf("decode run: %w", err)
+		return nil, err
 	}
-	if version.V != 1 {
+	if version.V > 1 {
 		return nil, fmt.Errorf("run of version %d: %w", version.V, ErrFutureVersion)
+	}
+	if version.V < 1 {
+		return nil, fmt.Errorf("run of version %d", version.V)
 	}
 	var r Run
 	if err := json.Unmarshal(plain, &r); err != nil {
-		return nil, fmt.Errorf("decode run: %w", err)
+		return nil, err
 	}
 	if r.Steps == nil {
 		r.Steps = map[string]*StepState{}
 	}
 	for path, s := range r.Steps {
 		if s == nil {
-			return nil, fmt.Errorf("decode run %s: step %s is null", r.ID, path)
+			return nil, fmt.Errorf("run %s: step %s is null", r.ID, path)
 		}
 	}
 	return &r, nil

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,33 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 		path: task.Path, verify: task.Verb == Verify, action: action, kind: state.Kind,
 		call: call, timeout: timeoutOf(task.Step, state.Kind), grace: w.grace,
 	}, nil
+}
+
+// would says what an attempt of a step would do: in the words of its action,
+// else by its name.
+func (w *worker) would(task Task, state *responder.StepState) string {
+	describer, ok := w.Catalogue[state.Action].(responder.Describer)
+	if !ok {
+		return state.Action
+	}
+	f, err := w.flight(task, state)
+	if err != nil {
+		return state.Action
+	}
+	return cmp.Or(cut(cleanText(f.describe(describer)), maxWould), state.Action)
+}
+
+// maxWould is the most bytes kept of what would be done.
+const maxWould = 500
+
+// describe asks the action. A panic in it says nothing.
+func (f flight) describe(d responder.Describer) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = ""
+		}
+	}()
+	return d.Describe(f.call)
 }
 
 // reveal puts addresses that stand in plain text in flows.yml in the place of

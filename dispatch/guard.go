@@ -54,16 +54,17 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 	return l
 }
 
-// forbids gives what stands in for an attempt that is not allowed, nil if it is.
-func (l leave) forbids(path string, state *responder.StepState) Outcome {
-	repair := state.Kind == responder.Repair
+// forbids gives what stands in for an attempt that is not allowed, nil if it
+// is. would is what the attempt would do.
+func (l leave) forbids(path string, kind responder.Kind, would func() string) Outcome {
+	repair := kind == responder.Repair
 	switch {
 	case repair && l.repairs == responder.RepairsOff:
-		return Skipped{Path: Path(path), Would: state.Action, Why: l.why}
+		return Skipped{Path: Path(path), Would: would(), Why: l.why}
 	case repair && l.repairs == responder.RepairsDry:
-		return Recorded{Path: Path(path), Would: state.Action, Why: l.why}
+		return Recorded{Path: Path(path), Would: would(), Why: l.why}
 	case l.dry:
-		return Recorded{Path: Path(path), Would: state.Action, Why: "everything is dry here"}
+		return Recorded{Path: Path(path), Would: would(), Why: "everything is dry here"}
 	}
 	return nil
 }

@@ -19,7 +19,14 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 	run := j.run
 	if run == nil {
 		var err error
-		if run, err = d.Runs.Get(ctx, j.id); err != nil {
+		run, err = d.Runs.Get(ctx, j.id)
+		if j.woken && errors.Is(err, responder.ErrUndecodable) {
+			// The wake is only the bell: the run stays in the store, seen by
+			// whoever lists it, and the sweep rings again after an upgrade.
+			d.Logger.Error().Str("run", j.id).Err(err).Msg("run cannot be carried on")
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("run %s: %w", j.id, err)
 		}
 	}
@@ -176,9 +183,11 @@ func (w *worker) launch(task Task, leave leave) (flight, bool) {
 		w.apply(Tried{Path: Path(task.Path), Err: unsure(errors.New("a dry run does not look"))})
 		return flight{}, false
 	}
-	if o := leave.forbids(task.Path, state); o != nil && task.Verb == Attempt {
-		w.apply(o)
-		return flight{}, false
+	if task.Verb == Attempt {
+		if o := leave.forbids(task.Path, state.Kind, func() string { return w.would(task, state) }); o != nil {
+			w.apply(o)
+			return flight{}, false
+		}
 	}
 	f, err := w.flight(task, state)
 	if err != nil {
