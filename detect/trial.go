@@ -96,12 +96,18 @@ func top(clauses []lang.Clause) []lang.Clause {
 	return out
 }
 
+// reason says of a clause that it does not hold, in about a line.
 func reason(c lang.Clause) string {
 	if c.Err != nil {
 		return c.Err.Error()
 	}
-	if len(c.Notes) > 0 {
-		return fmt.Sprintf("%s is %s (%s)", c.Text, lang.Show(c.Value), c.Notes[0])
+	text := c.Text
+	if runes := []rune(text); len(runes) > 60 {
+		text = string(runes[:59]) + "…"
 	}
-	return fmt.Sprintf("%s is %s", c.Text, lang.Show(c.Value))
+	said := fmt.Sprintf("%s is %s", text, lang.Show(c.Value))
+	if len(c.Notes) == 1 && c.Notes[0] != said {
+		said += " (" + c.Notes[0] + ")"
+	}
+	return said
 }

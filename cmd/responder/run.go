@@ -21,8 +21,8 @@ const defaultListen = "127.0.0.1:8787"
 
 // runOptions are the flags of `run`.
 type runOptions struct {
-	listen, data string
-	once, live   bool
+	listen, data, log string
+	once, live        bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -42,6 +42,7 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", defaultListen, "where to serve; port 0 picks a free one")
 	cmd.Flags().StringVar(&o.data, "data", "", "the data folder (default: XDG state, ~/.local/state/responder)")
+	cmd.Flags().StringVar(&o.log, "log-level", "warn", "what to log to stderr: debug, info, warn, error or disabled")
 	cmd.Flags().BoolVar(&o.once, "once", false, "work on the paths, tell what became of them, and end; dry waits are passed over")
 	cmd.Flags().BoolVar(&o.live, "live", false, "act: send notices, and repair where a flow says so")
 	return cmd
@@ -61,6 +62,10 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	level, err := zerolog.ParseLevel(o.log)
+	if err != nil || level == zerolog.NoLevel {
+		return usagef("--log-level %q: there are debug, info, warn, error, disabled", o.log)
+	}
 	mode := responder.ModeDry
 	if o.live {
 		mode = responder.ModeLive
@@ -70,7 +75,7 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 		t.keep = 1 << 20
 	}
 	p, err := a.newPipeline(pipelineOptions{
-		db: db, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, observer: t, log: a.logger(),
+		db: db, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, observer: t, log: a.logger().Level(level),
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -94,7 +95,10 @@ func (a *app) tellMiss(event responder.Event, rules *detect.Rules) {
 	fmt.Fprintln(a.stdout, a.paint().faint(line(text, 160)))
 }
 
-// chain is a run in one line: its steps with a mark each.
+// chainWidth is where a run's chain of steps goes on in the next line.
+const chainWidth = 110
+
+// chain is a run as its steps with a mark each.
 func (a *app) chain(r *responder.Run) string {
 	text := a.steps(r, "", r.Flow.Steps, " → ")
 	if r.State != responder.RunSucceeded && r.State.Ended() {
@@ -103,17 +107,34 @@ func (a *app) chain(r *responder.Run) string {
 	return text
 }
 
+// steps joins the steps of a list, in lines of about chainWidth.
 func (a *app) steps(r *responder.Run, under string, steps []responder.Step, joint string) string {
-	parts := make([]string, len(steps))
+	var b strings.Builder
+	width := 0
 	for i := range steps {
 		path := fmt.Sprint(i)
 		if under != "" {
 			path = under + "." + path
 		}
-		parts[i] = a.step(r, path, &steps[i])
+		part := a.step(r, path, &steps[i])
+		n := visible(part) + visible(joint)
+		switch {
+		case i > 0 && width+n > chainWidth:
+			b.WriteString("\n   " + joint)
+			width = 0
+		case i > 0:
+			b.WriteString(joint)
+		}
+		width += n
+		b.WriteString(part)
 	}
-	return strings.Join(parts, joint)
+	return b.String()
 }
+
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// visible is how many characters of a text are seen.
+func visible(text string) int { return len([]rune(colours.ReplaceAllString(text, ""))) }
 
 func (a *app) step(r *responder.Run, path string, step *responder.Step) string {
 	state := r.Steps[path]
@@ -122,6 +143,14 @@ func (a *app) step(r *responder.Run, path string, step *responder.Step) string {
 		return "(" + a.steps(r, path, step.Steps, " | ") + ")"
 	case responder.StepSequential:
 		return "(" + a.steps(r, path, step.Steps, " → ") + ")"
+	case responder.StepIf:
+		text := "if" + a.mark(step, state)
+		if state != nil && state.Branch == "then" {
+			text += " (" + a.steps(r, path+".then", step.Steps, " → ") + ")"
+		} else if state != nil && state.Branch == "else" {
+			text += " else (" + a.steps(r, path+".else", step.Else, " → ") + ")"
+		}
+		return text
 	}
 	return a.stepName(step) + a.mark(step, state)
 }
@@ -143,11 +172,12 @@ func (a *app) mark(step *responder.Step, state *responder.StepState) string {
 		return ""
 	}
 	would, _ := state.Result["would"].(string)
-	switch {
-	case state.Dry && would != "" && step.Kind != responder.StepWait:
-		return p.faint(" (dry: " + line(would, 70) + ")")
-	case state.Dry:
-		return p.faint(" (dry)")
+	if state.Dry && would != "" {
+		would = " would " + line(would, 80)
+		if state.Kind == responder.Repair {
+			return p.yellow(would)
+		}
+		return p.faint(would)
 	}
 	switch state.State {
 	case responder.StepSucceeded:
