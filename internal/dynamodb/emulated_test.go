@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -84,6 +86,9 @@ func TestEmulatedLostReplies(t *testing.T) {
 	config := emulator.AWS(t)
 	network := &lossy{lost: map[string]bool{}, next: http.DefaultTransport}
 	config.HTTPClient = network
+	config.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+	}
 	flaky := awsdynamodb.NewFromConfig(config)
 
 	runs := dynamodb.NewRuns(flaky, create(t, client, dynamodb.RunsTable), time.Now)
