@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -410,16 +408,16 @@ func TestStats(t *testing.T) {
 }
 
 func TestPrune(t *testing.T) {
-	db, c := openNew(t)
-	ctx := t.Context()
+	path, c, ctx := newPath(t), newClock(), t.Context()
+	db := openAt(t, path, c.Now)
 	for _, state := range responder.RunStates() {
 		create(t, db, newRun(string(state), state, c.Now()))
 	}
-	var creating sync.WaitGroup
-	for i := range 1201 { // more than two batches
-		creating.Go(func() { create(t, db, newRun(fmt.Sprint(i), responder.RunSucceeded, c.Now())) })
-	}
-	creating.Wait()
+	closed(t, db)
+	edit(t, path, `
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201) -- more than two batches
+		INSERT INTO runs SELECT i, version, token, state, rule, flow, due, created, updated, summary, payload FROM runs, n WHERE id = 'succeeded'`)
+	db = openAt(t, path, c.Now)
 	late := newRun("late", responder.RunRunning, c.Now())
 	create(t, db, late)
 	for _, key := range []string{"short", "long"} {
