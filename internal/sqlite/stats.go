@@ -38,8 +38,8 @@ func (s Stats) Quiet() bool {
 }
 
 // Stats counts what the file holds, all at one moment: a message on its way
-// from one queue to another is not missed. It walks indexes: about 10 ms for
-// 100,000 messages and runs.
+// from one queue to another is not missed. It walks indexes:
+// about half a microsecond a message or run.
 func (db *DB) Stats(ctx context.Context) (Stats, error) {
 	stats, err := db.stats(ctx)
 	if err != nil {
