@@ -52,6 +52,43 @@ bench: ## Measure: detect, ingest to durable, the flow engine
 test-aws: ## Test the AWS adapters and actions against emulators on this machine (Python 3 with venv)
 	./scripts/test-aws.sh
 
+##@ For AWS
+
+# The functions' processor, arm64 or x86_64: what template.yaml's parameter Architecture says.
+ARCH ?= arm64
+goarch = $(or $(if $(filter arm64,$(ARCH)),arm64),$(if $(filter x86_64 amd64,$(ARCH)),amd64),$(error ARCH is arm64 or x86_64, not $(ARCH)))
+
+FUNCTIONS := IngestFunction DetectFunction DispatchFunction
+RULES      = $(wildcard rules.yml rules.local.yml rules)
+FLOWS      = $(wildcard flows.yml flows.local.yml flows templates)
+
+.PHONY: build
+build: $(FUNCTIONS:%=build-%) ## Build the Lambda functions into dist/, for ARCH (arm64)
+
+build-IngestFunction: program := ingest
+build-DetectFunction: program := detect
+build-DetectFunction: shipped = $(RULES)
+build-DispatchFunction: program := dispatch
+build-DispatchFunction: shipped = $(RULES) $(FLOWS)
+
+# `sam build` calls these with ARTIFACTS_DIR, which is empty then; without it
+# they build into dist/. What is shipped is checked where it lies, so that a
+# file which is left behind or broken is seen here and not on AWS.
+.PHONY: $(FUNCTIONS:%=build-%)
+$(FUNCTIONS:%=build-%): build-%:
+	$(if $(ARTIFACTS_DIR),,@rm -rf dist/$*)
+	@mkdir -p $(folder)
+	@GOOS=linux GOARCH=$(goarch) CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "$(LDFLAGS)" -o $(folder)/bootstrap ./cmd/$(program)
+	@$(if $(shipped),cp -R $(shipped) $(folder)/)
+	@$(if $(filter flows.yml,$(shipped)),go run ./cmd/responder check --rules $(folder)/rules.yml --flows $(folder)/flows.yml)
+	@echo "$*: $(folder) ($(ARCH))"
+
+folder = $(or $(ARTIFACTS_DIR),dist/$*)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin dist .aws-sam
+
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_.\/-]+:.*?##/ {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

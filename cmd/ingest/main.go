@@ -1,0 +1,42 @@
+// Command ingest is the Lambda function behind the API: it authenticates
+// senders and puts their events on the events queue.
+//
+// Environment: EVENTS_QUEUE_URL; API_KEY_SECRET, the ARN or name of the secret
+// with the API key; LOG_LEVEL (info).
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awssecrets "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/cmd/internal/lambdas"
+	"github.com/skycrafters/responder/ingest"
+	"github.com/skycrafters/responder/internal/secretsmanager"
+	"github.com/skycrafters/responder/internal/sqs"
+)
+
+// version is set by the linker; see the Makefile.
+var version = "dev"
+
+func main() { lambdas.Start("ingest", version, setup) }
+
+func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
+	v := host.Variables()
+	eventsURL, keySecret := v.Get("EVENTS_QUEUE_URL"), v.Get("API_KEY_SECRET")
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	events := sqs.NewQueue(awssqs.NewFromConfig(host.AWS), eventsURL, rand.Float64)
+	secrets := secretsmanager.New(awssecrets.NewFromConfig(host.AWS), "", time.Now)
+	return newHandler(host, events, ingest.Keys{Secrets: secrets, Name: keySecret, Now: time.Now}), nil
+}
+
+func newHandler(host lambdas.Host, events responder.Sender, keys ingest.Keys) lambda.Handler {
+	return lambda.NewHandler(ingest.Lambda(ingest.New(events, keys), host.Log))
+}

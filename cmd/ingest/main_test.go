@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/skycrafters/responder/cmd/internal/lambdas/lambdastest"
+	"github.com/skycrafters/responder/ingest"
+	"github.com/skycrafters/responder/internal/memory"
+)
+
+// invoke sends the sample request to an ingest whose secret has a value.
+func invoke(t *testing.T, secret string) (events.APIGatewayProxyResponse, *memory.Queue) {
+	t.Helper()
+	queue := memory.NewQueue("events", time.Now, memory.QueueOptions{})
+	secrets := memory.NewSecrets(time.Now)
+	secrets.Set("key", secret)
+	host := lambdastest.Host(t, io.Discard, nil)
+	handler := newHandler(host, queue, ingest.Keys{Secrets: secrets, Name: "key", Now: time.Now})
+	answer, err := handler.Invoke(t.Context(), lambdastest.Sample(t, "ingest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var response events.APIGatewayProxyResponse
+	if err := json.Unmarshal(answer, &response); err != nil {
+		t.Fatal(err)
+	}
+	return response, queue
+}
+
+func TestIngest(t *testing.T) {
+	response, queue := invoke(t, "REPLACE-WITH-YOUR-KEY")
+	if response.StatusCode != 202 || !strings.Contains(response.Body, "2c9e5a1f-77d4-0e6b-b3c1-51f0aa3b770d") {
+		t.Errorf("the right key is answered %d %s", response.StatusCode, response.Body)
+	}
+	if queued, err := queue.Receive(t.Context(), 10, 0); err != nil || len(queued) != 1 {
+		t.Errorf("%d events are queued, %v; want 1", len(queued), err)
+	}
+
+	response, queue = invoke(t, "another key")
+	if response.StatusCode != 401 {
+		t.Errorf("a wrong key is answered %d %s", response.StatusCode, response.Body)
+	}
+	if queued, err := queue.Receive(t.Context(), 10, 0); err != nil || len(queued) != 0 {
+		t.Errorf("%d events are queued, %v; want none", len(queued), err)
+	}
+}
+
+func TestSetup(t *testing.T) {
+	env := map[string]string{}
+	host := lambdastest.Host(t, io.Discard, env)
+	if _, err := setup(t.Context(), host); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, API_KEY_SECRET") {
+		t.Errorf("without its environment, setup gives %v", err)
+	}
+	env["EVENTS_QUEUE_URL"], env["API_KEY_SECRET"] = "https://sqs.example/events", "key"
+	if handler, err := setup(t.Context(), host); err != nil || handler == nil {
+		t.Errorf("setup gives %v, %v", handler, err)
+	}
+}

@@ -1,0 +1,131 @@
+package lambdas
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/sqs"
+)
+
+// Of the time that Lambda gives an invocation, the stage leaves settling, in
+// which failures are buried and released, and settling leaves reply.
+const (
+	settling = 4 * time.Second
+	reply    = time.Second
+)
+
+// Before a message that could not be handled comes again: doubled from first
+// with each receive, at most last. Without it, it would come after the queue's
+// visibility timeout, six times the function's.
+const (
+	firstPause = 10 * time.Second
+	lastPause  = 15 * time.Minute
+)
+
+// releasing is how many messages are released at a time.
+const releasing = 8
+
+// Releaser is what Batch asks of the queue.
+type Releaser interface {
+	Release(ctx context.Context, delivery responder.Delivery, after time.Duration) error
+}
+
+// Batch answers the invocations of a function that an SQS queue feeds.
+type Batch struct {
+	Stage func(context.Context, []responder.Delivery) []responder.Failure
+	Queue Releaser       // the queue that feeds the function
+	Dead  responder.Dead // its dead letters
+	Log   zerolog.Logger
+}
+
+// errNoBatch refuses an invocation: what it brings must not count as handled.
+var errNoBatch = errors.New("invoked with something else than a batch of SQS messages")
+
+// Invoke has a batch handled. Its answer names the messages that are to come
+// again; those whose failure is Dead are buried with the cause, which says the
+// stage, and count as handled. Its only error is an invocation that is no batch
+// of SQS messages.
+func (b *Batch) Invoke(ctx context.Context, raw json.RawMessage) (events.SQSEventResponse, error) {
+	event, ok := sqs.DecodeEvent(raw)
+	if !ok {
+		return events.SQSEventResponse{}, errNoBatch
+	}
+	deliveries := sqs.Deliveries(event)
+	stageTime, endStage := Before(ctx, settling)
+	defer endStage()
+	failures := b.Stage(stageTime, deliveries)
+
+	settleTime, endSettling := Before(ctx, reply)
+	defer endSettling()
+	back := sqs.Settle(settleTime, b.Dead, deliveries, failures)
+	b.tell(ctx, failures, back)
+	b.release(settleTime, deliveries, back)
+	return sqs.Response(back), nil
+}
+
+// Before is ctx, ending a while before its deadline if it has one.
+func Before(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-while))
+}
+
+// tell logs what became of the failures.
+func (b *Batch) tell(ctx context.Context, failures, back []responder.Failure) {
+	log := b.Log
+	if invocation, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With().Str("request", invocation.AwsRequestID).Logger()
+	}
+	again := map[string]bool{}
+	for _, f := range back {
+		again[f.ID] = true
+		log.Warn().Str("message", f.ID).Err(f.Err).Msg("will be tried again")
+	}
+	for _, f := range failures {
+		if !again[f.ID] {
+			log.Error().Str("message", f.ID).Err(f.Err).Msg("dead letter")
+		}
+	}
+}
+
+// release has the messages that go back come again sooner than the queue would
+// give them. One that cannot be released comes all the same, later.
+func (b *Batch) release(ctx context.Context, deliveries []responder.Delivery, back []responder.Failure) {
+	again := map[string]bool{}
+	for _, f := range back {
+		again[f.ID] = true
+	}
+	var group errgroup.Group
+	group.SetLimit(releasing)
+	for _, d := range deliveries {
+		if !again[d.ID] {
+			continue
+		}
+		group.Go(func() error {
+			if err := b.Queue.Release(ctx, d, pause(d.Receives)); err != nil && !errors.Is(err, responder.ErrStaleReceipt) {
+				b.Log.Warn().Str("message", d.ID).Err(err).Msg("comes again only after the queue's visibility timeout")
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // its errors are logged
+}
+
+// pause is how long a message rests after so many receives.
+func pause(receives int) time.Duration {
+	rest := firstPause
+	for n := 1; n < receives && rest < lastPause; n++ {
+		rest *= 2
+	}
+	return min(rest, lastPause)
+}

@@ -1,0 +1,115 @@
+// Package lambdas is what the Lambda programs under cmd share: how a function
+// starts, and how it answers a batch of SQS messages.
+//
+// It imports the root, internal/lang, internal/sqs, the AWS SDK's configuration
+// and aws-lambda-go.
+package lambdas
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/rs/zerolog"
+
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// Host is what a function finds where it runs.
+type Host struct {
+	AWS     aws.Config
+	Getenv  func(string) string
+	Log     zerolog.Logger // JSON lines; CloudWatch takes stderr
+	Version string
+}
+
+// Setup makes a function's handler, once for all invocations of a process. Its
+// error says why the function cannot work here.
+type Setup func(context.Context, Host) (lambda.Handler, error)
+
+// Start sets a function up and serves its invocations; it does not return. A
+// function that cannot be set up is logged and ends the process, so that Lambda
+// reports a failed start and what invoked it tries again.
+func Start(name, version string, setup Setup) {
+	log, err := newLog(os.Stderr, name, version, os.Getenv("LOG_LEVEL"))
+	if err != nil {
+		log.Fatal().Err(err).Msg("the function cannot start")
+	}
+	ctx := context.Background()
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		log.Fatal().Err(err).Msg("the function cannot start: AWS configuration")
+	}
+	handler, err := setup(ctx, Host{AWS: cfg, Getenv: os.Getenv, Log: log, Version: version})
+	if err != nil {
+		log.Fatal().Err(err).Msg("the function cannot start")
+	}
+	lambda.Start(handler)
+}
+
+// newLog gives the logger of a level, "" for info. With an error, the logger
+// is good to log it.
+func newLog(w io.Writer, name, version, level string) (zerolog.Logger, error) {
+	log := zerolog.New(w).With().Timestamp().Str("function", name).Str("version", version).Logger()
+	if level == "" {
+		return log.Level(zerolog.InfoLevel), nil
+	}
+	l, err := zerolog.ParseLevel(strings.ToLower(level))
+	if err != nil {
+		return log, fmt.Errorf("LOG_LEVEL: %w", err)
+	}
+	return log.Level(l), nil
+}
+
+// Beside is the path of a file that was shipped beside the program.
+func (h Host) Beside(name string) string {
+	return filepath.Join(h.Getenv("LAMBDA_TASK_ROOT"), name)
+}
+
+// Tell logs the problems of loaded files, each with its place. The error says
+// that some are errors.
+func (h Host) Tell(problems lang.Problems) error {
+	for _, p := range problems {
+		line := h.Log.Error()
+		if p.Warning {
+			line = h.Log.Warn()
+		}
+		line.Str("file", p.File).Int("line", p.Line).Int("column", p.Column).Str("hint", p.Hint).Msg(p.Message)
+	}
+	if n := len(problems.Errors()); n > 0 {
+		return fmt.Errorf("rules and flows have %d errors, told above", n)
+	}
+	return nil
+}
+
+// Variables reads environment variables that a function cannot work without.
+type Variables struct {
+	getenv  func(string) string
+	missing []string
+}
+
+// Variables reads those of the host.
+func (h Host) Variables() *Variables { return &Variables{getenv: h.Getenv} }
+
+// Get gives a variable, "" if it is not set; then Err says so.
+func (v *Variables) Get(name string) string {
+	value := v.getenv(name)
+	if value == "" {
+		v.missing = append(v.missing, name)
+	}
+	return value
+}
+
+// Err names all variables that Get did not find.
+func (v *Variables) Err() error {
+	if len(v.missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the environment does not say %s", strings.Join(v.missing, ", "))
+}
