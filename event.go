@@ -16,6 +16,10 @@ const (
 	MaxNesting    = 100       // objects and arrays inside each other
 )
 
+// noncharacters are what SQS refuses of what JSON allows.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+var noncharacters = [][]byte{[]byte("\uFFFE"), []byte("\uFFFF")}
+
 // Event is one thing that happened, in EventBridge's shape.
 //
 // Raw is the truth and travels unchanged from ingest on; Body is Raw decoded
@@ -27,13 +31,19 @@ type Event struct {
 }
 
 // DecodeEvent reads one event. It refuses, with an error that says why, what
-// is not one JSON object in UTF-8 within MaxEventBytes and MaxNesting.
+// is not one JSON object in UTF-8, of characters that every queue carries,
+// within MaxEventBytes and MaxNesting.
 func DecodeEvent(raw []byte) (Event, error) {
 	if len(raw) > MaxEventBytes {
 		return Event{}, fmt.Errorf("event is %d bytes; at most %d are taken", len(raw), MaxEventBytes)
 	}
 	if !utf8.Valid(raw) {
 		return Event{}, fmt.Errorf("event is not valid UTF-8")
+	}
+	for _, c := range noncharacters {
+		if i := bytes.Index(raw, c); i >= 0 {
+			return Event{}, fmt.Errorf("event holds the character %U at byte %d, which not every queue carries: write it as a JSON escape", []rune(string(c))[0], i)
+		}
 	}
 	if err := CheckNesting(raw); err != nil {
 		return Event{}, err

@@ -22,6 +22,7 @@ func TestDecodeEvent(t *testing.T) {
 		"truncated":     {`{"a":`, "not valid JSON"},
 		"two":           {`{}{}`, "not valid JSON"},
 		"not UTF-8":     {"{\"a\":\"\xff\"}", "not valid UTF-8"},
+		"noncharacter":  {"{\"a\":\"\uFFFF\"}", "U+FFFF at byte 6"},
 		"10,000 levels": {strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}", 10000), "nested deeper than 100"},
 		"too large":     {`{"a":"` + strings.Repeat("x", responder.MaxEventBytes) + `"}`, "at most 262144"},
 	} {
