@@ -54,9 +54,10 @@ test-aws: ## Test the AWS adapters and actions against emulators on this machine
 
 ##@ For AWS
 
-# The functions' processor, arm64 or x86_64: what template.yaml's parameter Architecture says.
-ARCH ?= arm64
-goarch = $(or $(if $(filter arm64,$(ARCH)),arm64),$(if $(filter x86_64 amd64,$(ARCH)),amd64),$(error ARCH is arm64 or x86_64, not $(ARCH)))
+# The functions' processor, arm64 or x86_64: what samconfig.toml gives the parameter
+# Architecture, else its default in template.yaml. `sam build` does not tell.
+ARCH ?= $(or $(firstword $(shell sed -nE 's/.*Architecture=[\\"]*(arm64|x86_64).*/\1/p' samconfig.toml)),$(shell awk '/^  Architecture:/ {here = 1} here && $$1 == "Default:" {print $$2; exit}' template.yaml))
+goarch = $(or $(if $(filter arm64,$(ARCH)),arm64),$(if $(filter x86_64 amd64,$(ARCH)),amd64),$(error ARCH is arm64 or x86_64, not "$(ARCH)"))
 
 FUNCTIONS := IngestFunction DetectFunction DispatchFunction
 RULES      = $(wildcard rules.yml rules.local.yml rules)

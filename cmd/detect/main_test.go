@@ -133,16 +133,17 @@ func TestBrokenRules(t *testing.T) {
 	}
 }
 
+// TestSetup: the function starts with what template.yaml puts into its
+// environment, and says what it lacks with less.
 func TestSetup(t *testing.T) {
-	env := map[string]string{}
-	host := lambdastest.Host(t, io.Discard, env)
-	if _, err := setup(t.Context(), host); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, EVENTS_DEAD_URL, FINDINGS_QUEUE_URL") {
+	env := lambdastest.Environment(t, "DetectFunction")
+	if handler, err := setup(t.Context(), lambdastest.Host(t, io.Discard, env)); err != nil || handler == nil {
+		t.Errorf("setup gives %v, %v", handler, err)
+	}
+	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, EVENTS_DEAD_URL, FINDINGS_QUEUE_URL") {
 		t.Errorf("without its environment, setup gives %v", err)
 	}
-	for _, name := range []string{"EVENTS_QUEUE_URL", "EVENTS_DEAD_URL", "FINDINGS_QUEUE_URL"} {
-		env[name] = "https://sqs.example/" + name
-	}
-	if handler, err := setup(t.Context(), host); err != nil || handler == nil {
-		t.Errorf("setup gives %v, %v", handler, err)
+	if _, err := setup(t.Context(), lambdastest.HostAt(t.TempDir(), io.Discard, env)); err == nil {
+		t.Error("it starts without its files")
 	}
 }

@@ -165,20 +165,17 @@ func TestDispatchRefuses(t *testing.T) {
 	}
 }
 
+// TestSetup: the function starts with what template.yaml puts into its
+// environment, and says what it lacks with less.
 func TestSetup(t *testing.T) {
-	env := map[string]string{}
-	host := lambdastest.Host(t, io.Discard, env)
-	names := []string{"FINDINGS_QUEUE_URL", "FINDINGS_DEAD_URL", "RUNS_TABLE", "SECRETS_PREFIX", "OWN_ROLES"}
-	if _, err := setup(t.Context(), host); err == nil || !strings.Contains(err.Error(), strings.Join(names, ", ")) {
-		t.Errorf("without its environment, setup gives %v", err)
-	}
-	for _, name := range names {
-		env[name] = "x"
-	}
-	if handler, err := setup(t.Context(), host); err != nil || handler == nil {
+	env := lambdastest.Environment(t, "DispatchFunction")
+	if handler, err := setup(t.Context(), lambdastest.Host(t, io.Discard, env)); err != nil || handler == nil {
 		t.Errorf("setup gives %v, %v", handler, err)
 	}
+	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "FINDINGS_QUEUE_URL, FINDINGS_DEAD_URL, RUNS_TABLE, SECRETS_PREFIX, OWN_ROLES") {
+		t.Errorf("without its environment, setup gives %v", err)
+	}
 	if _, err := setup(t.Context(), lambdastest.HostAt(t.TempDir(), io.Discard, env)); err == nil {
-		t.Error("it starts without rules and flows")
+		t.Error("it starts without its files")
 	}
 }

@@ -50,14 +50,14 @@ func TestIngest(t *testing.T) {
 	}
 }
 
+// TestSetup: the function starts with what template.yaml puts into its
+// environment, and says what it lacks with less.
 func TestSetup(t *testing.T) {
-	env := map[string]string{}
-	host := lambdastest.Host(t, io.Discard, env)
-	if _, err := setup(t.Context(), host); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, API_KEY_SECRET") {
-		t.Errorf("without its environment, setup gives %v", err)
-	}
-	env["EVENTS_QUEUE_URL"], env["API_KEY_SECRET"] = "https://sqs.example/events", "key"
-	if handler, err := setup(t.Context(), host); err != nil || handler == nil {
+	env := lambdastest.Environment(t, "IngestFunction")
+	if handler, err := setup(t.Context(), lambdastest.Host(t, io.Discard, env)); err != nil || handler == nil {
 		t.Errorf("setup gives %v, %v", handler, err)
+	}
+	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, API_KEY_SECRET") {
+		t.Errorf("without its environment, setup gives %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
+	"gopkg.in/yaml.v3"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas"
@@ -73,4 +74,31 @@ func Batch(t *testing.T, deliveries ...responder.Delivery) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// Environment is what template.yaml puts into a function's environment, each
+// variable with its own name as value.
+func Environment(t *testing.T, function string) map[string]string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(repository, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Properties struct {
+				Environment struct {
+					Variables map[string]any `yaml:"Variables"`
+				} `yaml:"Environment"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(data, &template); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	for name := range template.Resources[function].Properties.Environment.Variables {
+		env[name] = name
+	}
+	return env
 }
