@@ -27,7 +27,7 @@ func (r *rule) finding(event responder.Event, env map[string]any, said map[strin
 		switch key {
 		case "title", "message", "severity", "resources":
 		default:
-			w.meta[key] = value
+			w.meta[key] = lang.JSONValue(value)
 		}
 	}
 	env["meta"] = w.meta

@@ -145,7 +145,9 @@ func results(value any) ([]map[string]any, error) {
 	return nil, fmt.Errorf("when: gave %s; it must give true, false, an object or a list of objects", lang.Show(value))
 }
 
-// items makes a finding for each item that meets the condition.
+// items makes a finding for each item that meets the condition. A finding's
+// number is its item's place in the list, so that it names the same run
+// whatever becomes of the other items.
 func (r *rule) items(event responder.Event, env map[string]any, said []map[string]any) ([]responder.Finding, error) {
 	if len(said) != 1 || said[0] != nil {
 		return nil, errors.New("when: with `each`, it must give true or false")
@@ -168,7 +170,7 @@ func (r *rule) items(event responder.Event, env map[string]any, said []map[strin
 				continue
 			}
 		}
-		f, err := r.finding(event, env, nil, len(findings))
+		f, err := r.finding(event, env, nil, i)
 		findings, errs = append(findings, f), append(errs, err)
 	}
 	return findings, errors.Join(errs...)

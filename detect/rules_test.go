@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func TestEvaluate(t *testing.T) {
 			var got []string
 			for i, f := range findings {
 				got = append(got, f.Message+"|"+f.Severity.String()+"|"+strings.Join(f.Resources, ","))
-				if f.Number != i || f.Key != "012345670123/e1" || f.Rule != "R" {
+				if f.Number < i || f.Key != "012345670123/e1" || f.Rule != "R" {
 					t.Errorf("finding %d has number %d, key %q, rule %q", i, f.Number, f.Key, f.Rule)
 				}
 			}
@@ -79,6 +80,36 @@ func TestOneRuleFailsOthersGoOn(t *testing.T) {
 	findings, errs := rules.Evaluate(event(t, call))
 	if len(findings) != 1 || findings[0].Rule != "B" || len(errs) != 1 || errs[0].Rule != "A" || errs[0].Event != "012345670123/e1" {
 		t.Errorf("findings %v, errors %v", findings, errs)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	rules := load(t, "rules.yml", "rules:\n  Each: {each: resp.items, if: item.n > 1}\n  List: {when: '[{a: 1}, {a: 2}]'}\n")
+	findings, _ := rules.Evaluate(event(t, call))
+	var got []string
+	for _, f := range findings {
+		got = append(got, fmt.Sprint(f.Rule, f.Number))
+	}
+	if want := []string{"Each1", "List0", "List1"}; !slices.Equal(got, want) {
+		t.Errorf("findings are numbered %v, want %v: by the item's place, whatever became of the others", got, want)
+	}
+}
+
+// What JSON has no word for in what a rule says is put into text.
+func TestOddValues(t *testing.T) {
+	rules := load(t, "rules.yml", "lists: {l: [a]}\nrules:\n  R: {when: '{g: groupBy(resp.items, .n), inf: 2 ** 5000, sev: LOW, at: time, l: lists.l, d: duration(\"1h\")}', remediate: {D: {x: '{{ 2 ** 5000 }}', y: '{{ meta.g }}'}}}\n")
+	findings, errs := rules.Evaluate(event(t, call))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	body, err := responder.Bell{Finding: &findings[0]}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"inf":"+Inf"`, `"sev":"LOW"`, `"at":"2026-11-23T10:00:00Z"`, `"l":["a"]`, `"d":"1h0m0s"`, `"1":[{"id":"i-1","n":1}]`, `"x":"+Inf"`} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("finding is %s, want %s in it", body, want)
+		}
 	}
 }
 

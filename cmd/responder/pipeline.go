@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,42 +155,45 @@ func (p *pipeline) turn(ctx context.Context, queue *sqlite.Queue, handle stage, 
 	return len(deliveries), errors.Join(errs...)
 }
 
-// serve keeps the pipeline going until ctx is done or the store fails.
+// serve keeps the pipeline going until ctx is done. A store that fails (a full
+// disk) does not end it: senders get 503 meanwhile, and work goes on afterwards.
 func (p *pipeline) serve(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	var wg sync.WaitGroup
-	loop := func(do func(context.Context) error) {
+	loop := func(what string, do func(context.Context) error) {
 		wg.Go(func() {
-			for ctx.Err() == nil {
-				if err := do(ctx); err != nil && ctx.Err() == nil {
-					stop(err)
+			for pause := time.Second; ctx.Err() == nil; {
+				err := do(ctx)
+				if err == nil || ctx.Err() != nil {
+					pause = time.Second
+					continue
 				}
+				p.log.Error().Err(err).Str("what", what).Dur("pause", pause).Msg("will be tried again")
+				if sleep(ctx, pause) != nil {
+					return
+				}
+				pause = min(2*pause, 30*time.Second)
 			}
 		})
 	}
-	loop(func(ctx context.Context) error {
+	loop("detect", func(ctx context.Context) error {
 		_, err := p.turn(ctx, p.events, p.detector.Handle, 20*time.Second)
 		return err
 	})
 	for range findingPumps {
-		loop(func(ctx context.Context) error {
+		loop("dispatch", func(ctx context.Context) error {
 			_, err := p.turn(ctx, p.findings, p.dispatcher.Handle, 20*time.Second)
 			return err
 		})
 	}
-	loop(every(sweepEvery, func(ctx context.Context) error {
+	loop("sweep", every(sweepEvery, func(ctx context.Context) error {
 		_, err := p.dispatcher.Sweep(ctx)
 		return err
 	}))
-	loop(every(pruneEvery, func(ctx context.Context) error {
+	loop("prune", every(pruneEvery, func(ctx context.Context) error {
 		_, err := p.db.Prune(ctx)
 		return err
 	}))
 	wg.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("the pipeline stopped: %w", err)
-	}
 	return nil
 }
 

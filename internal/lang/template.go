@@ -3,6 +3,7 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -158,7 +159,12 @@ func (t *Template) Value(env map[string]any, escape func(string) string) (any, e
 // escapeAll copies a value as JSON's kinds, its texts escaped.
 func escapeAll(value any, escape func(string) string) any {
 	switch v := value.(type) {
-	case nil, bool, int, float64:
+	case nil, bool, int:
+		return v
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) { // JSON has no word for it
+			return Format(v)
+		}
 		return v
 	case string:
 		if escape != nil {
