@@ -61,6 +61,7 @@ func readTime(text string) (time.Time, error) {
 type replay struct {
 	*app
 	rules        *detect.Rules
+	progress     *progress
 	since, until time.Time
 
 	records, skipped, matched, findings, ruleErrors, damaged int
@@ -101,11 +102,12 @@ func (r *replay) run(paths, only []string) error {
 			return &usageError{err}
 		}
 	}
-	r.rules, r.hits = rules, map[string]*hits{}
+	r.rules, r.hits, r.progress = rules, map[string]*hits{}, r.app.progress("records")
 	began := r.now()
 	if err := inOrder(batches(paths, r.stdin), r.judge, r.tell); err != nil {
 		return err
 	}
+	r.progress.clear()
 	r.summarize(r.now().Sub(began))
 	if r.damaged > 0 {
 		return &inputError{fmt.Errorf("%s could not be read", count(r.damaged, "record"))}
@@ -212,7 +214,9 @@ type findingJSON struct {
 }
 
 func (r *replay) tell(j judged) error {
+	r.progress.add(1)
 	if j.err != nil {
+		r.progress.clear()
 		r.damaged++
 		r.tellDamage(j.record, j.err)
 		return nil
@@ -257,7 +261,8 @@ func (r *replay) tellFinding(j judged, f responder.Finding) error {
 		return r.printJSON(findingJSON{f.Rule, f.ID, f.Severity, f.Title, f.Message, f.Resources, t, j.event.Account(), j.event.Region(), eventID(j.event), j.record.File, j.record.Index})
 	}
 	p := r.paint()
-	_, err := fmt.Fprintf(r.stdout, "%s %s  %-24s %s  %s\n", p.severity(f.Severity), moment(t), f.Rule, line(f.Message, 90), p.faint(place(j.record)))
+	r.progress.clear()
+	_, err := fmt.Fprintf(r.stdout, "%s %s  %-28s %s  %s\n", p.severity(f.Severity), moment(t), f.Rule, line(f.Message, 70), p.faint(place(j.record)))
 	return err
 }
 
@@ -278,9 +283,16 @@ func (r *replay) summarize(took time.Duration) {
 	if seconds := took.Seconds(); seconds > 0 && r.records > 0 {
 		rate = fmt.Sprintf(" · %.0f events/s", float64(r.records)/seconds)
 	}
-	looked := r.records - r.skipped
-	fmt.Fprintf(r.stdout, "%s\n", p.bold(fmt.Sprintf("%s · %d matched · %s · %s · %s · %d outside the time asked for%s",
-		count(looked, "event"), r.matched, count(r.findings, "finding"), count(r.ruleErrors, "rule error"), count(r.damaged, "damaged record"), r.skipped, rate)))
+	told := fmt.Sprintf("%s · %d matched · %s", count(r.records-r.skipped, "event"), r.matched, count(r.findings, "finding"))
+	for what, n := range map[string]int{"rule error": r.ruleErrors, "damaged record": r.damaged} {
+		if n > 0 {
+			told += " · " + count(n, what)
+		}
+	}
+	if r.skipped > 0 {
+		told += fmt.Sprintf(" · %d outside the time asked for", r.skipped)
+	}
+	fmt.Fprintln(r.stdout, p.bold(told+rate))
 	names := make([]string, 0, len(r.hits))
 	for name := range r.hits {
 		names = append(names, name)

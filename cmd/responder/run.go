@@ -148,6 +148,8 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 	const most = 10_000
 	var batch []responder.Message
 	waiting := 0
+	progress := a.progress("events taken in")
+	defer progress.clear()
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
@@ -155,6 +157,7 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 		if err := queue.Send(ctx, batch...); err != nil {
 			return fmt.Errorf("take in events: %w", err)
 		}
+		progress.add(len(batch))
 		waiting += len(batch)
 		batch = batch[:0]
 		if waiting < most {

@@ -24,7 +24,7 @@ import (
 // A request of send is closed when it holds so much.
 const (
 	sendEvents = 500
-	sendBytes  = 4 << 20
+	sendBytes  = 3 << 20 // a proxy integration carries at most 6 MB, escaped
 )
 
 // sendAttempts is how often a request is sent that the other side could not take.
@@ -92,11 +92,14 @@ func (s *sending) setUp(key, data string) error {
 func (s *sending) all(ctx context.Context, paths []string) error {
 	var batch bytes.Buffer
 	n, damaged := 0, 0
+	progress := s.progress("events sent")
+	defer progress.clear()
 	flush := func() error {
 		if n == 0 {
 			return nil
 		}
 		err := s.post(ctx, batch.Bytes(), n)
+		progress.add(n)
 		batch.Reset()
 		n = 0
 		return err
@@ -124,6 +127,7 @@ func (s *sending) all(ctx context.Context, paths []string) error {
 	if err := flush(); err != nil {
 		return err
 	}
+	progress.clear()
 	if s.format == "json" {
 		if err := s.printJSON(map[string]int{"accepted": s.accepted, "damaged": damaged}); err != nil {
 			return err
