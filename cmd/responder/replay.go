@@ -284,10 +284,11 @@ func (r *replay) summarize(took time.Duration) {
 		rate = fmt.Sprintf(" · %.0f events/s", float64(r.records)/seconds)
 	}
 	told := fmt.Sprintf("%s · %d matched · %s", count(r.records-r.skipped, "event"), r.matched, count(r.findings, "finding"))
-	for what, n := range map[string]int{"rule error": r.ruleErrors, "damaged record": r.damaged} {
-		if n > 0 {
-			told += " · " + count(n, what)
-		}
+	if r.ruleErrors > 0 {
+		told += " · " + count(r.ruleErrors, "rule error")
+	}
+	if r.damaged > 0 {
+		told += " · " + count(r.damaged, "damaged record")
 	}
 	if r.skipped > 0 {
 		told += fmt.Sprintf(" · %d outside the time asked for", r.skipped)
