@@ -59,11 +59,11 @@ func (b *Batch) Invoke(ctx context.Context, raw json.RawMessage) (events.SQSEven
 		return events.SQSEventResponse{}, errNoBatch
 	}
 	deliveries := sqs.Deliveries(event)
-	stageTime, endStage := Before(ctx, settling)
+	stageTime, endStage := before(ctx, settling)
 	defer endStage()
 	failures := b.Stage(stageTime, deliveries)
 
-	settleTime, endSettling := Before(ctx, reply)
+	settleTime, endSettling := before(ctx, reply)
 	defer endSettling()
 	back := sqs.Settle(settleTime, b.Dead, deliveries, failures)
 	b.tell(ctx, failures, back)
@@ -71,8 +71,8 @@ func (b *Batch) Invoke(ctx context.Context, raw json.RawMessage) (events.SQSEven
 	return sqs.Response(back), nil
 }
 
-// Before is ctx, ending a while before its deadline if it has one.
-func Before(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+// before is ctx, ending a while before its deadline if it has one.
+func before(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)

@@ -48,7 +48,7 @@ func newBench(t *testing.T, fails map[string]responder.Failure, bodies ...string
 			}
 			return failures
 		},
-		Queue: b.queue, Dead: b.queue, Log: zerolog.New(&b.log),
+		Queue: b.queue, Dead: b.queue, Log: zerolog.New(zerolog.SyncWriter(&b.log)),
 	}
 	return b
 }

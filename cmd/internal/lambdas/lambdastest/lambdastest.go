@@ -42,7 +42,7 @@ func Host(t *testing.T, log io.Writer, env map[string]string) lambdas.Host {
 
 // HostAt is a host whose program lies in a folder.
 func HostAt(folder string, log io.Writer, env map[string]string) lambdas.Host {
-	return lambdas.Host{Log: zerolog.New(log), Getenv: func(name string) string {
+	return lambdas.Host{Log: zerolog.New(zerolog.SyncWriter(log)), Getenv: func(name string) string {
 		if name == "LAMBDA_TASK_ROOT" {
 			return folder
 		}
