@@ -21,8 +21,9 @@ import (
 // handled within the visibility timeout, or comes again.
 const (
 	batchSize     = 100
-	visibility    = 5 * time.Minute
+	visibility    = 15 * time.Minute // more than the longest timeout of a step
 	handleTimeout = visibility - 30*time.Second
+	settleTimeout = 10 * time.Second
 	maxReceives   = 8
 	findingPumps  = 4                // batches of findings handled at a time: a slow action holds up only its own
 	sweepEvery    = 10 * time.Second // the bound on how late a run moves whose bell was lost
@@ -46,6 +47,7 @@ type pipeline struct {
 	dispatcher       *dispatch.Dispatcher
 	definitions      atomic.Pointer[wiring.Definitions]
 	log              zerolog.Logger
+	postponed        atomic.Int64 // deliveries given back for later
 }
 
 // pipelineOptions is what a pipeline is made of.
@@ -54,6 +56,7 @@ type pipelineOptions struct {
 	definitions *wiring.Definitions
 	mode        responder.Mode
 	skipWaits   bool
+	ownRoles    []string // what they cause gets dry repairs
 	observer    observer
 	log         zerolog.Logger
 }
@@ -78,7 +81,7 @@ func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
 		Flows:     func() *dispatch.Flows { return p.definitions.Load().Flows },
 		Accounts:  func() map[string]map[string]any { return p.definitions.Load().Rules.Accounts },
 		Catalogue: a.catalogue(secrets), Runs: o.db.Runs(), Findings: p.findings,
-		Mode: o.mode, SkipWaits: o.skipWaits, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
+		Mode: o.mode, SkipWaits: o.skipWaits, OwnRoles: o.ownRoles, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
 	})
 	return p, err
 }
@@ -131,6 +134,14 @@ func (p *pipeline) turn(ctx context.Context, queue *sqlite.Queue, handle stage, 
 	for _, f := range handle(work, deliveries) {
 		failures[f.ID] = f
 	}
+	return len(deliveries), p.settle(ctx, queue, deliveries, failures)
+}
+
+// settle acknowledges what was handled, buries what cannot be, and gives the
+// rest back for later.
+func (p *pipeline) settle(ctx context.Context, queue *sqlite.Queue, deliveries []responder.Delivery, failures map[string]responder.Failure) error {
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
 	var done []responder.Delivery
 	var errs []error
 	for _, d := range deliveries {
@@ -139,10 +150,11 @@ func (p *pipeline) turn(ctx context.Context, queue *sqlite.Queue, handle stage, 
 		case !failed:
 			done = append(done, d)
 		case f.Dead:
-			p.log.Error().Str("message", d.ID).Err(f.Err).Msg("dead letter")
+			p.log.Error().Str("delivery", d.ID).Err(f.Err).Msg("dead letter")
 			errs = append(errs, queue.Bury(work, d, f.Err.Error()))
 		default:
-			p.log.Warn().Str("message", d.ID).Int("receives", d.Receives).Err(f.Err).Msg("will be tried again")
+			p.postponed.Add(1)
+			p.log.Warn().Str("delivery", d.ID).Int("receives", d.Receives).Err(f.Err).Msg("will be tried again")
 			errs = append(errs, queue.Release(work, d, time.Duration(d.Receives*d.Receives)*time.Second))
 		}
 	}
@@ -152,7 +164,7 @@ func (p *pipeline) turn(ctx context.Context, queue *sqlite.Queue, handle stage, 
 			errs[i] = nil
 		}
 	}
-	return len(deliveries), errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // serve keeps the pipeline going until ctx is done. A store that fails (a full

@@ -23,6 +23,7 @@ const defaultListen = "127.0.0.1:8787"
 type runOptions struct {
 	listen, data, log string
 	once, live        bool
+	ownRoles          []string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -45,6 +46,7 @@ func (a *app) runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.log, "log-level", "warn", "what to log to stderr: debug, info, warn, error or disabled")
 	cmd.Flags().BoolVar(&o.once, "once", false, "work on the paths, tell what became of them, and end; dry waits are passed over")
 	cmd.Flags().BoolVar(&o.live, "live", false, "act: send notices, and repair where a flow says so")
+	cmd.Flags().StringSliceVar(&o.ownRoles, "own-role", nil, "ARN of a role or user of Responder's own: what it causes is never repaired live (default: who the credentials belong to)")
 	return cmd
 }
 
@@ -70,12 +72,16 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 	if o.live {
 		mode = responder.ModeLive
 	}
+	ownRoles, err := a.ownRoles(ctx, o, definitions)
+	if err != nil {
+		return err
+	}
 	t := newTally(10 * toldEvents)
 	if a.format == "json" {
 		t.keep = 1 << 20
 	}
 	p, err := a.newPipeline(pipelineOptions{
-		db: db, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, observer: t, log: a.logger().Level(level),
+		db: db, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: t, log: a.logger().Level(level),
 	})
 	if err != nil {
 		return err
@@ -114,6 +120,9 @@ func (a *app) once(ctx context.Context, p *pipeline, t *tally, mode responder.Mo
 		}
 	} else {
 		a.tellWork(p, t, s, mode)
+	}
+	if n := p.postponed.Load(); n > 0 {
+		return fmt.Errorf("%s could not be handled and are kept for another try: run again", count(int(n), "message"))
 	}
 	if s.Refused > 0 {
 		return &inputError{fmt.Errorf("%s could not be taken", count(s.Refused, "record"))}

@@ -21,23 +21,48 @@ import (
 //	matches                         false
 //	a in b                          false; b a single value counts as a list of one, b an object: its keys
 //	not a  a && b  a || b  a ? b : c  nil counts as false; anything else but true and false is an error
-//	a == b  a != b  a ?? b          as they say: nil equals only nil
+//	a == b  a != b  a ?? b          as they say: nil equals only nil, numbers compare by value, at any depth
 //	len                             0
 //	all none any one filter map     nil counts as [], a single value or object as a list of one
 //	find… count sum groupBy sortBy
 //	reduce first last take reverse
 //	uniq flatten sort join concat
-//	mean median
-//	keys values toPairs             [] for what is no object
+//	mean median min max fromPairs
+//	sum mean median min max         pass over what is no number
+//	sort sortBy                     nil comes first, then truth values, numbers, texts, the rest as it was
+//	groupBy fromPairs               an object, its keys as text
+//	keys values toPairs             [] for what is no object, else in the order of the keys
 //	every other built-in            nil where an argument is nil; of the wrong kind is an error
 //	helpers                         as each says (see Helpers)
 //
 // In predicates (all, none, any, one, filter, find…, count) nil counts as false.
 // The rewriting builds new nodes and leaves the old tree as it is.
+//
+// What loops inside loops is counted (see budget): an event cannot make a rule
+// run for minutes.
 type calmer struct {
 	at       span
 	scope    Scope
 	problems Problems
+	depth    int  // of predicates around the node
+	counts   bool // the tree spends a budget
+}
+
+// budgetName is the name under which an environment holds the budget. Nobody
+// can write it.
+const budgetName = "\x00budget"
+
+// spent counts the size of a value against the budget, where the node is inside
+// a predicate, that is, evaluated once for each element of something.
+func (c *calmer) spent(node ast.Node) ast.Node {
+	if c.depth == 0 {
+		return node
+	}
+	if _, constant := literal(node); constant {
+		return node
+	}
+	c.counts = true
+	return call(node, "spend", put(node, &ast.IdentifierNode{Value: budgetName}), node)
 }
 
 func (c *calmer) report(node ast.Node, format string, args ...any) {
@@ -89,7 +114,7 @@ func (c *calmer) node(node ast.Node) ast.Node {
 	case *ast.BuiltinNode:
 		return c.builtin(n)
 	case *ast.PredicateNode:
-		return put(n, &ast.PredicateNode{Node: c.node(n.Node)})
+		return c.predicate(n, c.node)
 	case *ast.VariableDeclaratorNode:
 		return put(n, &ast.VariableDeclaratorNode{Name: n.Name, Value: c.node(n.Value), Expr: c.node(n.Expr)})
 	case *ast.SequenceNode:
@@ -104,6 +129,13 @@ func (c *calmer) node(node ast.Node) ast.Node {
 		return put(n, &ast.PairNode{Key: c.node(n.Key), Value: c.node(n.Value)})
 	}
 	return node // literals, nil and pointers (#) are calm as they are
+}
+
+// predicate is the body of a collection built-in, rewritten one level deeper.
+func (c *calmer) predicate(n *ast.PredicateNode, rewrite func(ast.Node) ast.Node) ast.Node {
+	c.depth++
+	defer func() { c.depth-- }()
+	return put(n, &ast.PredicateNode{Node: rewrite(n.Node)})
 }
 
 // bound is an end of a slice, nil where it is left out.
@@ -169,7 +201,9 @@ func (c *calmer) binary(n *ast.BinaryNode) ast.Node {
 		return put(n, &ast.BinaryNode{Operator: "&&", Left: c.truth(n.Left), Right: c.truth(n.Right)})
 	case "or", "||":
 		return put(n, &ast.BinaryNode{Operator: "||", Left: c.truth(n.Left), Right: c.truth(n.Right)})
-	case "==", "!=", "??":
+	case "==", "!=":
+		return c.equality(n)
+	case "??":
 		return put(n, &ast.BinaryNode{Operator: n.Operator, Left: c.node(n.Left), Right: c.node(n.Right)})
 	case "matches":
 		return call(n, n.Operator, c.node(n.Left), c.prepared(n.Right, preparePattern))
@@ -177,9 +211,34 @@ func (c *calmer) binary(n *ast.BinaryNode) ast.Node {
 		if r, ok := n.Right.(*ast.BinaryNode); ok && r.Operator == ".." {
 			return call(n, "in..", c.node(n.Left), c.node(r.Left), c.node(r.Right))
 		}
-		return call(n, n.Operator, c.node(n.Left), c.prepared(n.Right, prepareSet))
+		return call(n, n.Operator, c.node(n.Left), c.spent(c.prepared(n.Right, prepareSet)))
 	}
-	return call(n, n.Operator, c.node(n.Left), c.node(n.Right))
+	return call(n, n.Operator, c.spent(c.node(n.Left)), c.node(n.Right))
+}
+
+// equality is expr's own where one side is a plain literal, so that comparing a
+// number with a text stays a mistake told at load; else it compares in depth.
+func (c *calmer) equality(n *ast.BinaryNode) ast.Node {
+	left, right := c.node(n.Left), c.node(n.Right)
+	if isPlain(left) || isPlain(right) {
+		return put(n, &ast.BinaryNode{Operator: n.Operator, Left: left, Right: right})
+	}
+	equal := call(n, "==", c.spent(left), c.spent(right))
+	if n.Operator == "==" {
+		return equal
+	}
+	return put(n, &ast.UnaryNode{Operator: "!", Node: equal})
+}
+
+func isPlain(node ast.Node) bool {
+	switch n := node.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode:
+		return true
+	case *ast.ConstantNode:
+		_, ok := n.Value.(responder.Severity)
+		return ok
+	}
+	return false
 }
 
 func (c *calmer) call(n *ast.CallNode) ast.Node {
@@ -200,28 +259,54 @@ func (c *calmer) call(n *ast.CallNode) ast.Node {
 }
 
 func (c *calmer) builtin(n *ast.BuiltinNode) ast.Node {
-	arguments := c.nodes(n.Arguments)
 	if !predicateBuiltins[n.Name] {
+		arguments := c.nodes(n.Arguments)
+		for i := range arguments {
+			arguments[i] = c.spent(arguments[i])
+		}
 		return call(n, "calm "+n.Name, arguments...)
 	}
-	arguments[0] = call(n, "list", arguments[0])
-	if len(n.Arguments) > 1 {
-		if predicate, ok := n.Arguments[1].(*ast.PredicateNode); ok {
-			switch n.Name {
-			case "all", "none", "any", "one", "filter", "find", "findIndex", "findLast", "findLastIndex", "count":
-				arguments[1] = put(predicate, &ast.PredicateNode{Node: c.truth(predicate.Node)})
-			case "sum":
-				arguments[1] = put(predicate, &ast.PredicateNode{Node: call(predicate, "number", c.node(predicate.Node))})
-			}
+	of := call(n, "list", c.spent(c.node(n.Arguments[0])))
+	if len(n.Arguments) == 1 { // only count and sum take no predicate
+		return put(n, &ast.BuiltinNode{Name: n.Name, Arguments: []ast.Node{call(n, map[string]string{"count": "truths", "sum": "numbers"}[n.Name], of)}})
+	}
+	predicate, ok := n.Arguments[1].(*ast.PredicateNode)
+	if !ok { // the parser makes sure of it
+		c.report(n, "%s needs a condition on the elements", n.Name)
+		return n
+	}
+	return c.loop(n, of, predicate)
+}
+
+// loop is a built-in with a predicate.
+func (c *calmer) loop(n *ast.BuiltinNode, of ast.Node, predicate *ast.PredicateNode) ast.Node {
+	made := func(name string, body ast.Node) ast.Node {
+		return put(n, &ast.BuiltinNode{Name: name, Arguments: []ast.Node{of, body}})
+	}
+	through := func(name string) func(ast.Node) ast.Node {
+		return func(body ast.Node) ast.Node { return call(body, name, c.node(body)) }
+	}
+	switch n.Name {
+	case "map":
+		return made(n.Name, c.predicate(predicate, c.node))
+	case "sum":
+		return made(n.Name, c.predicate(predicate, through("number")))
+	case "groupBy":
+		return call(n, "groups", made(n.Name, c.predicate(predicate, through("text"))))
+	case "sortBy":
+		keyed := c.predicate(predicate, func(body ast.Node) ast.Node {
+			return put(body, &ast.ArrayNode{Nodes: []ast.Node{c.node(body), put(body, &ast.PointerNode{})}})
+		})
+		arguments := append([]ast.Node{made("map", keyed)}, c.nodes(n.Arguments[2:])...)
+		return call(n, "sort keyed", arguments...)
+	case "reduce":
+		if len(n.Arguments) == 2 {
+			of = call(n, "first is nil", of)
 		}
+		arguments := append([]ast.Node{of, c.predicate(predicate, c.node)}, c.nodes(n.Arguments[2:])...)
+		return put(n, &ast.BuiltinNode{Name: n.Name, Arguments: arguments})
 	}
-	switch {
-	case n.Name == "sum" && len(arguments) == 1:
-		arguments[0] = call(n, "numbers", arguments[0])
-	case n.Name == "count" && len(arguments) == 1:
-		arguments[0] = call(n, "truths", arguments[0])
-	}
-	return put(n, &ast.BuiltinNode{Name: n.Name, Arguments: arguments})
+	return made(n.Name, c.predicate(predicate, c.truth))
 }
 
 // prepared makes an argument that is constant ready once, at load: a pattern is

@@ -8,7 +8,6 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/vm"
 )
 
 // Clause is a part of an expression with its own value.
@@ -64,13 +63,9 @@ func (p *Program) clause(node ast.Node, joint string, depth int, env map[string]
 		c.Err = fmt.Errorf("cannot be seen by itself")
 		return c
 	}
-	c.Value, c.Err = run(program, env)
+	c.Value, c.Err = program.eval(env)
 	c.Notes = notes(node, env)
 	return c
-}
-
-func run(program *vm.Program, env map[string]any) (any, error) {
-	return (&Program{program: program}).Eval(env)
 }
 
 // notes tells the values of the paths in a clause.

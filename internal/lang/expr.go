@@ -3,6 +3,7 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -34,10 +35,16 @@ type Scope struct {
 // Program is a compiled expression: expr's VM on the calm tree (see calm.go).
 // Safe for concurrent use.
 type Program struct {
-	source  string
-	scope   Scope
-	tree    ast.Node // as written, before it was made calm
+	source string
+	scope  Scope
+	tree   ast.Node // as written, before it was made calm
+	linked
+}
+
+// linked is a calm tree, compiled.
+type linked struct {
 	program *vm.Program
+	counts  bool // it spends a budget
 }
 
 // Compile compiles an expression. The Problems may be warnings only: then the
@@ -72,29 +79,30 @@ func compile(at span, source string, scope Scope) (*Program, Problems) {
 		}
 		return nil, append(names.problems, at.syntax(source, err))
 	}
-	return &Program{source: source, scope: scope, tree: tree.Node, program: program}, names.problems
+	return &Program{source: source, scope: scope, tree: tree.Node, linked: program}, names.problems
 }
 
 // link makes the tree calm, checks its types and compiles it for the VM. expr's
 // optimizer is left out: it assumes that nothing is nil.
-func link(at span, node ast.Node, source file.Source, scope Scope) (*vm.Program, error) {
+func link(at span, node ast.Node, source file.Source, scope Scope) (linked, error) {
 	calm := &calmer{at: at, scope: scope}
 	tree := &parser.Tree{Node: calm.node(node), Source: source}
 	if len(calm.problems) > 0 {
-		return nil, calm.problems
+		return linked{}, calm.problems
 	}
 	cfg := config(scope)
 	if _, err := checker.Check(tree, cfg); err != nil {
-		return nil, err
+		return linked{}, err
 	}
-	return compiler.Compile(tree, cfg)
+	program, err := compiler.Compile(tree, cfg)
+	return linked{program, calm.counts}, err
 }
 
 // config is expr's configuration for a scope: the names, all of unknown type,
 // and the functions. A new one each time: it holds a cache that is not safe for
 // concurrent use.
 func config(scope Scope) *conf.Config {
-	env := types.Map{}
+	env := types.Map{budgetName: types.Any}
 	for _, name := range scope.Names {
 		env[name] = types.Any
 	}
@@ -117,7 +125,13 @@ var machines = sync.Pool{New: func() any { return new(vm.VM) }}
 
 // Eval gives the expression's value. env holds the names of the Scope; a name
 // missing from it is nil. The error says what failed, without the source.
-func (p *Program) Eval(env map[string]any) (any, error) {
+func (p *Program) Eval(env map[string]any) (any, error) { return p.eval(env) }
+
+func (p linked) eval(env map[string]any) (any, error) {
+	if p.counts {
+		env = maps.Clone(env)
+		env[budgetName] = new(budget)
+	}
 	machine := machines.Get().(*vm.VM)
 	defer machines.Put(machine)
 	value, err := machine.Run(p.program, env)

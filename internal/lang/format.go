@@ -46,22 +46,10 @@ func Format(value any) string {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(plain(value)); err != nil {
+	if err := enc.Encode(value); err != nil {
 		return fmt.Sprint(value)
 	}
 	return strings.TrimSuffix(buf.String(), "\n")
-}
-
-// plain turns what JSON has no word for into what it has.
-func plain(value any) any {
-	if groups, ok := value.(map[any][]any); ok {
-		out := make(map[string]any, len(groups))
-		for k, v := range groups {
-			out[Format(k)] = v
-		}
-		return out
-	}
-	return value
 }
 
 // JSONValue gives a value in JSON's kinds: what JSON has no word for as Format.

@@ -1,16 +1,16 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"slices"
-	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/conf"
-	"github.com/expr-lang/expr/vm/runtime"
 )
 
 // functions are all functions that a calm tree calls: the operators under their
@@ -19,7 +19,7 @@ var functions = functionTable()
 
 // boolFunctions are those of functions that give only true or false. Read-only.
 var boolFunctions = map[string]bool{
-	"?": true, "<": true, ">": true, "<=": true, ">=": true, "in": true, "in..": true, "contains": true,
+	"?": true, "==": true, "<": true, ">": true, "<=": true, ">=": true, "in": true, "in..": true, "contains": true,
 	"startsWith": true, "endsWith": true, "matches": true,
 	"ip_in": true, "public_ip": true, "glob": true, "matches_any": true, "working_hours": true, "weekend": true, "grants_public": true,
 }
@@ -40,7 +40,7 @@ func functionTable() conf.FunctionsTable {
 		switch {
 		case boolFunctions[name]:
 			t = boolFunc
-		case name == "list" || name == "numbers" || name == "truths":
+		case name == "list" || name == "numbers" || name == "truths" || name == "first is nil":
 			t = listFunc
 		}
 		table[name] = &builtin.Function{Name: name, Func: fn, Types: []reflect.Type{t}}
@@ -73,33 +73,45 @@ func operators() map[string]func(args ...any) (any, error) {
 		return func(args ...any) (any, error) { return texts(args[0], args[1], test), nil }
 	}
 	return map[string]func(args ...any) (any, error){
-		"[]":         two(member),
-		"[:]":        func(args ...any) (any, error) { return cut(args[0], args[1], args[2]), nil },
-		"?":          func(args ...any) (any, error) { return truth(args[0]) },
-		"list":       func(args ...any) (any, error) { return list(args[0]), nil },
-		"number":     func(args ...any) (any, error) { return numberOrZero(args[0]), nil },
-		"numbers":    func(args ...any) (any, error) { return numbers(args[0]), nil },
-		"truths":     func(args ...any) (any, error) { return truths(args[0]) },
-		"<":          order(func(o int) bool { return o < 0 }),
-		">":          order(func(o int) bool { return o > 0 }),
-		"<=":         order(func(o int) bool { return o <= 0 }),
-		">=":         order(func(o int) bool { return o >= 0 }),
-		"+":          two(add),
-		"-":          two(subtract),
-		"*":          two(multiply),
-		"/":          two(divide),
-		"%":          two(modulo),
-		"**":         two(power),
-		"^":          two(power),
-		"neg":        func(args ...any) (any, error) { return negate(args[0]), nil },
-		"pos":        func(args ...any) (any, error) { v, _ := number(args[0]); return v, nil },
-		"..":         func(args ...any) (any, error) { return span1(args[0], args[1]) },
-		"in":         func(args ...any) (any, error) { return isIn(args[0], args[1]), nil },
-		"in..":       func(args ...any) (any, error) { return inSpan(args[0], args[1], args[2]), nil },
-		"contains":   text(strings.Contains),
-		"startsWith": text(strings.HasPrefix),
-		"endsWith":   text(strings.HasSuffix),
-		"matches":    func(args ...any) (any, error) { return matches(args[0], args[1]) },
+		"[]":   two(member),
+		"[:]":  func(args ...any) (any, error) { return cut(args[0], args[1], args[2]), nil },
+		"?":    func(args ...any) (any, error) { return truth(args[0]) },
+		"list": func(args ...any) (any, error) { return list(args[0]), nil },
+		"spend": func(args ...any) (any, error) {
+			b, ok := args[0].(*budget)
+			if !ok {
+				return nil, errors.New("no budget")
+			}
+			return b.spend(args[1])
+		},
+		"==":           func(args ...any) (any, error) { return equal(args[0], args[1]), nil },
+		"text":         func(args ...any) (any, error) { return Format(args[0]), nil },
+		"groups":       func(args ...any) (any, error) { return groups(args[0]), nil },
+		"first is nil": func(args ...any) (any, error) { return firstIsNil(args[0]), nil },
+		"sort keyed":   func(args ...any) (any, error) { return sortKeyed(args...), nil },
+		"number":       func(args ...any) (any, error) { return numberOrZero(args[0]), nil },
+		"numbers":      func(args ...any) (any, error) { return numbers(args[0]), nil },
+		"truths":       func(args ...any) (any, error) { return truths(args[0]) },
+		"<":            order(func(o int) bool { return o < 0 }),
+		">":            order(func(o int) bool { return o > 0 }),
+		"<=":           order(func(o int) bool { return o <= 0 }),
+		">=":           order(func(o int) bool { return o >= 0 }),
+		"+":            func(args ...any) (any, error) { return add(args[0], args[1]) },
+		"-":            two(subtract),
+		"*":            two(multiply),
+		"/":            two(divide),
+		"%":            two(modulo),
+		"**":           two(power),
+		"^":            two(power),
+		"neg":          func(args ...any) (any, error) { return negate(args[0]), nil },
+		"pos":          func(args ...any) (any, error) { v, _ := number(args[0]); return v, nil },
+		"..":           func(args ...any) (any, error) { return span1(args[0], args[1]) },
+		"in":           func(args ...any) (any, error) { return isIn(args[0], args[1]), nil },
+		"in..":         func(args ...any) (any, error) { return inSpan(args[0], args[1], args[2]), nil },
+		"contains":     text(strings.Contains),
+		"startsWith":   text(strings.HasPrefix),
+		"endsWith":     text(strings.HasSuffix),
+		"matches":      func(args ...any) (any, error) { return matches(args[0], args[1]) },
 	}
 }
 
@@ -124,6 +136,38 @@ func truths(value any) ([]any, error) {
 		out = append(out, t)
 	}
 	return out, nil
+}
+
+// groups gives what groupBy made as an object.
+func groups(value any) map[string]any {
+	out := map[string]any{}
+	made, _ := value.(map[any][]any)
+	for k, v := range made {
+		out[Format(k)] = v
+	}
+	return out
+}
+
+// firstIsNil gives reduce, which has no initial value, something to begin with.
+func firstIsNil(value any) []any {
+	l := list(value)
+	if len(l) == 0 {
+		return []any{nil}
+	}
+	return l
+}
+
+// sortKeyed sorts pairs of key and element, and gives the elements.
+func sortKeyed(args ...any) []any {
+	var how any
+	if len(args) > 1 {
+		how = args[1]
+	}
+	out := sorted(args[0], how, func(pair any) any { return member(pair, 0) })
+	for i, pair := range out {
+		out[i] = member(pair, 1)
+	}
+	return out
 }
 
 // builtinNamed reports whether expr has a built-in of that name.
@@ -170,8 +214,13 @@ func calmBuiltin(f *builtin.Function) func(args ...any) (any, error) {
 		if listBuiltins[f.Name] {
 			args[0] = list(args[0])
 		}
-		if slices.Contains(args, any(nil)) {
-			return nil, nil
+		for i, a := range args {
+			if a == nil {
+				return nil, nil
+			}
+			if n, ok := whole(a); ok && strings.HasPrefix(f.Name, "bit") {
+				args[i] = n // JSON's numbers are floats
+			}
 		}
 		switch {
 		case f.Fast != nil:
@@ -196,22 +245,28 @@ func kindsOf(args []any) string {
 }
 
 // listBuiltins take a list first. Read-only.
-var listBuiltins = map[string]bool{
-	"first": true, "last": true, "take": true, "reverse": true, "uniq": true, "flatten": true, "sort": true, "mean": true, "median": true, "fromPairs": true,
-}
+var listBuiltins = map[string]bool{"first": true, "last": true, "reverse": true, "flatten": true}
 
 // ownBuiltins differ from expr's by more than a nil. Read-only.
 var ownBuiltins = map[string]func(args ...any) (any, error){
-	"get":     func(args ...any) (any, error) { return member(args[0], args[1]), nil },
-	"len":     func(args ...any) (any, error) { return length(args[0]), nil },
-	"string":  func(args ...any) (any, error) { return textOrNil(args[0]), nil },
-	"join":    func(args ...any) (any, error) { return join(args...), nil },
-	"keys":    func(args ...any) (any, error) { return list(sortedKeys(args[0])), nil },
-	"values":  func(args ...any) (any, error) { return sortedValues(args[0]), nil },
-	"toPairs": func(args ...any) (any, error) { return sortedPairs(args[0]), nil },
-	"concat":  func(args ...any) (any, error) { return concat(args...), nil },
-	"uniq":    func(args ...any) (any, error) { return uniq(args[0]), nil },
-	"take":    func(args ...any) (any, error) { return take(args[0], args[1]) },
+	"get":       func(args ...any) (any, error) { return member(args[0], args[1]), nil },
+	"len":       func(args ...any) (any, error) { return length(args[0]), nil },
+	"int":       func(args ...any) (any, error) { return toInt(args[0]) },
+	"string":    func(args ...any) (any, error) { return textOrNil(args[0]), nil },
+	"replace":   replace,
+	"join":      func(args ...any) (any, error) { return join(args...) },
+	"keys":      func(args ...any) (any, error) { return list(sortedKeys(args[0])), nil },
+	"values":    func(args ...any) (any, error) { return sortedValues(args[0]), nil },
+	"toPairs":   func(args ...any) (any, error) { return sortedPairs(args[0]), nil },
+	"fromPairs": func(args ...any) (any, error) { return fromPairs(args[0]), nil },
+	"concat":    func(args ...any) (any, error) { return concat(args...) },
+	"uniq":      func(args ...any) (any, error) { return uniq(args[0]), nil },
+	"take":      func(args ...any) (any, error) { return take(args[0], args[1]) },
+	"sort":      func(args ...any) (any, error) { return sortList(args...), nil },
+	"min":       func(args ...any) (any, error) { return extreme(-1, args) },
+	"max":       func(args ...any) (any, error) { return extreme(1, args) },
+	"mean":      func(args ...any) (any, error) { return mean(args) },
+	"median":    func(args ...any) (any, error) { return median(args) },
 }
 
 func length(value any) int {
@@ -223,8 +278,6 @@ func length(value any) int {
 	case []string:
 		return len(v)
 	case map[string]any:
-		return len(v)
-	case map[any][]any:
 		return len(v)
 	case set:
 		return len(v)
@@ -240,33 +293,93 @@ func textOrNil(value any) any {
 }
 
 // join puts the texts of a list together; unlike expr's it takes any values.
-func join(args ...any) string {
+func join(args ...any) (string, error) {
 	glue := ""
 	if len(args) > 1 {
 		glue, _ = args[1].(string)
 	}
-	var parts []string
-	for _, v := range list(args[0]) {
-		parts = append(parts, Format(v))
+	var b strings.Builder
+	for i, v := range list(args[0]) {
+		if i > 0 {
+			b.WriteString(glue)
+		}
+		if b.WriteString(Format(v)); b.Len() > maxText {
+			return "", errLongText
+		}
 	}
-	return strings.Join(parts, glue)
+	return b.String(), nil
+}
+
+// replace is replace(text, from, to) and replace(text, from, to, n).
+func replace(args ...any) (any, error) {
+	texts := [3]string{}
+	for i := range texts {
+		if args[i] == nil {
+			return nil, nil
+		}
+		text, ok := args[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("replace: cannot work on %s", kindsOf(args))
+		}
+		texts[i] = text
+	}
+	n := -1
+	if len(args) > 3 {
+		var ok bool
+		if n, ok = whole(args[3]); !ok {
+			return nil, nil
+		}
+	}
+	found := strings.Count(texts[0], texts[1])
+	if n >= 0 {
+		found = min(found, n)
+	}
+	if len(texts[0])+found*max(0, len(texts[2])-len(texts[1])) > maxText {
+		return nil, errLongText
+	}
+	return strings.Replace(texts[0], texts[1], texts[2], n), nil
+}
+
+// toInt is int(x): nil for what no integer is exactly enough for.
+func toInt(value any) (any, error) {
+	switch v := value.(type) {
+	case nil:
+		return nil, nil
+	case int:
+		return v, nil
+	case float64:
+		if n, ok := whole(math.Trunc(v)); ok {
+			return n, nil
+		}
+		return nil, nil
+	case string:
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return nil, fmt.Errorf("int: cannot work on the text %s", Show(v))
+		}
+		return n, nil
+	}
+	return nil, fmt.Errorf("int: cannot work on %s", kindOf(value))
 }
 
 // sortedKeys gives an object's keys in order, so that the same event always
 // gives the same text.
 func sortedKeys(value any) []string {
-	switch v := value.(type) {
-	case map[string]any:
-		return keys(v)
-	case map[any][]any:
-		var names []string
-		for k := range v {
-			names = append(names, Format(k))
-		}
-		sort.Strings(names)
-		return names
+	if object, ok := value.(map[string]any); ok {
+		return keys(object)
 	}
 	return nil
+}
+
+// fromPairs makes an object of pairs of key and value; what is no pair is left out.
+func fromPairs(value any) map[string]any {
+	out := map[string]any{}
+	for _, p := range list(value) {
+		if pair := list(p); len(pair) == 2 {
+			out[Format(pair[0])] = pair[1]
+		}
+	}
+	return out
 }
 
 func sortedValues(value any) []any {
@@ -285,29 +398,102 @@ func sortedPairs(value any) []any {
 	return out
 }
 
-func concat(args ...any) []any {
+func concat(args ...any) ([]any, error) {
 	out := []any{}
 	for _, a := range args {
-		out = append(out, list(a)...)
+		if out = append(out, list(a)...); len(out) > maxJoined {
+			return nil, errLongList
+		}
 	}
-	return out
+	return out, nil
 }
 
+// uniq keeps the first of equal elements.
 func uniq(value any) []any {
-	out := []any{}
+	out, seen := []any{}, map[any]bool{}
 	for _, v := range list(value) {
-		if !slices.ContainsFunc(out, func(o any) bool { return runtime.Equal(o, v) }) {
-			out = append(out, v)
+		key := v
+		switch n := v.(type) {
+		case int:
+			key = float64(n)
+		case []any, []string, map[string]any, set:
+			key = [1]string{Format(v)} // of a kind that no element has
+		}
+		if !seen[key] {
+			seen[key], out = true, append(out, v)
 		}
 	}
 	return out
 }
 
 func take(value, count any) (any, error) {
+	if count == nil {
+		return nil, nil
+	}
 	n, ok := whole(count)
 	if !ok {
 		return nil, fmt.Errorf("take: cannot take %s elements", kindOf(count))
 	}
 	l := list(value)
 	return l[:max(0, min(n, len(l)))], nil
+}
+
+func sortList(args ...any) []any {
+	var how any
+	if len(args) > 1 {
+		how = args[1]
+	}
+	return sorted(args[0], how, func(v any) any { return v })
+}
+
+// comparables gathers the numbers of arguments and of lists among them; ok is
+// false if an argument is nil.
+func comparables(args []any) (found []any, ok bool) {
+	for _, a := range args {
+		if a == nil {
+			return nil, false
+		}
+		found = append(found, numbers(a)...)
+	}
+	return found, true
+}
+
+// extreme is the least (sign -1) or greatest (1) number, nil of none.
+func extreme(sign int, args []any) (any, error) {
+	found, ok := comparables(args)
+	if !ok || len(found) == 0 {
+		return nil, nil
+	}
+	return slices.MaxFunc(found, func(a, b any) int { return sign * order(a, b) }), nil
+}
+
+func mean(args []any) (any, error) {
+	sum, n := 0.0, 0
+	for _, a := range args {
+		for _, v := range numbers(a) {
+			sum, n = sum+float(v), n+1
+		}
+	}
+	if n == 0 {
+		return 0.0, nil
+	}
+	return sum / float64(n), nil
+}
+
+func median(args []any) (any, error) {
+	var values []float64
+	for _, a := range args {
+		for _, v := range numbers(a) {
+			values = append(values, float(v))
+		}
+	}
+	slices.Sort(values)
+	switch n := len(values); {
+	case n == 0:
+		return 0.0, nil
+	case n%2 == 1:
+		return values[n/2], nil
+	default:
+		return (values[n/2-1] + values[n/2]) / 2, nil
+	}
 }

@@ -1,19 +1,27 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
 	"strings"
 	"time"
 
-	"github.com/expr-lang/expr/vm/runtime"
-
 	"github.com/skycrafters/responder"
 )
 
-// maxElements bounds lists that an expression makes out of numbers.
-const maxElements = 10_000
+// Bounds on what an expression can make out of what it is given.
+const (
+	maxElements = 10_000    // of a list made out of numbers
+	maxText     = 1 << 20   // bytes of a text put together
+	maxJoined   = 1_000_000 // elements of a list put together
+)
+
+var (
+	errLongText = errors.New("the text would be longer than 1 MiB")
+	errLongList = fmt.Errorf("the list would have more than %d elements", maxJoined)
+)
 
 // member is a.b and a[i]: nil where there is no such thing.
 func member(from, key any) any {
@@ -24,14 +32,6 @@ func member(from, key any) any {
 		}
 		return nil
 	case nil:
-		return nil
-	case map[any][]any: // what groupBy gives
-		if !hashable(key) {
-			return nil
-		}
-		if group, ok := object[key]; ok {
-			return group
-		}
 		return nil
 	}
 	index, ok := whole(key)
@@ -57,14 +57,6 @@ func within0(index, n int) (int, bool) {
 		index += n
 	}
 	return index, index >= 0 && index < n
-}
-
-func hashable(key any) bool {
-	switch key.(type) {
-	case []any, map[string]any, []string, map[any][]any:
-		return false
-	}
-	return true
 }
 
 // cut is a[i:j], clamped to what there is.
@@ -229,35 +221,37 @@ func ordered[T int | float64 | responder.Severity | time.Duration](a, b T) (int,
 }
 
 // add is +: numbers, texts, lists, times and durations.
-func add(a, b any) any {
+func add(a, b any) (any, error) {
 	switch x := a.(type) {
 	case string:
 		if y, ok := b.(string); ok {
-			return x + y
+			if len(x)+len(y) > maxText {
+				return nil, errLongText
+			}
+			return x + y, nil
 		}
-		return nil
+		return nil, nil
 	case time.Time:
 		if y, ok := b.(time.Duration); ok {
-			return x.Add(y)
+			return x.Add(y), nil
 		}
-		return nil
+		return nil, nil
 	case time.Duration:
 		switch y := b.(type) {
 		case time.Time:
-			return y.Add(x)
+			return y.Add(x), nil
 		case time.Duration:
-			return x + y
+			return x + y, nil
 		}
-		return nil
+		return nil, nil
 	case []any, []string:
 		switch b.(type) {
 		case []any, []string:
-			left, right := list(a), list(b)
-			return append(append(make([]any, 0, len(left)+len(right)), left...), right...)
+			return concat(a, b)
 		}
-		return nil
+		return nil, nil
 	}
-	return arithmetic(a, b, func(x, y int) any { return x + y }, func(x, y float64) any { return x + y })
+	return arithmetic(a, b, func(x, y int) (int, bool) { return x + y, (x+y > x) == (y > 0) }, func(x, y float64) float64 { return x + y }), nil
 }
 
 func subtract(a, b any) any {
@@ -276,7 +270,7 @@ func subtract(a, b any) any {
 		}
 		return nil
 	}
-	return arithmetic(a, b, func(x, y int) any { return x - y }, func(x, y float64) any { return x - y })
+	return arithmetic(a, b, func(x, y int) (int, bool) { return x - y, (x-y < x) == (y > 0) }, func(x, y float64) float64 { return x - y })
 }
 
 func multiply(a, b any) any {
@@ -289,7 +283,7 @@ func multiply(a, b any) any {
 		}
 		return nil
 	}
-	return arithmetic(a, b, func(x, y int) any { return x * y }, func(x, y float64) any { return x * y })
+	return arithmetic(a, b, func(x, y int) (int, bool) { return x * y, x == 0 || (x*y)/x == y }, func(x, y float64) float64 { return x * y })
 }
 
 // divide is always in floats, as in expr; by zero it is nil.
@@ -320,7 +314,8 @@ func power(a, b any) any {
 	return math.Pow(float(x), float(y))
 }
 
-func arithmetic(a, b any, ints func(x, y int) any, floats func(x, y float64) any) any {
+// arithmetic is in integers where both are and the result is one, else in floats.
+func arithmetic(a, b any, ints func(x, y int) (int, bool), floats func(x, y float64) float64) any {
 	x, xOK := number(a)
 	y, yOK := number(b)
 	if !xOK || !yOK {
@@ -329,7 +324,9 @@ func arithmetic(a, b any, ints func(x, y int) any, floats func(x, y float64) any
 	i, iInt := x.(int)
 	j, jInt := y.(int)
 	if iInt && jInt {
-		return ints(i, j)
+		if n, ok := ints(i, j); ok {
+			return n
+		}
 	}
 	return floats(float(x), float(y))
 }
@@ -392,15 +389,9 @@ func isIn(value, in any) bool {
 		}
 		_, found := c[text]
 		return found
-	case map[any][]any:
-		if !hashable(value) {
-			return false
-		}
-		_, found := c[value]
-		return found
 	}
 	for _, element := range list(in) {
-		if runtime.Equal(value, element) {
+		if equal(value, element) {
 			return true
 		}
 	}
@@ -447,7 +438,7 @@ func kindOf(value any) string {
 		return "a number"
 	case []any, []string, set:
 		return "a list"
-	case map[string]any, map[any][]any:
+	case map[string]any:
 		return "an object"
 	case responder.Severity:
 		return "a severity"

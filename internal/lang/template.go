@@ -185,8 +185,6 @@ func escapeAll(value any, escape func(string) string) any {
 			out[k] = escapeAll(e, escape)
 		}
 		return out
-	case map[any][]any:
-		return escapeAll(plain(v), escape)
 	}
 	return escapeAll(Format(value), escape)
 }
