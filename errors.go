@@ -14,6 +14,7 @@ var (
 	ErrNotFound      = errors.New("not found")
 	ErrStale         = errors.New("stale: changed by another since it was read")
 	ErrStaleReceipt  = errors.New("stale receipt: the message was delivered again or is gone")
+	ErrUnencodable   = errors.New("cannot be encoded")
 	ErrUndecodable   = errors.New("cannot be decoded")
 	ErrTooLarge      = errors.New("too large")
 	ErrFutureVersion = fmt.Errorf("written by a newer Responder: upgrade this one: it %w", ErrUndecodable)

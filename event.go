@@ -20,6 +20,17 @@ const (
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 var noncharacters = [][]byte{[]byte("\uFFFE"), []byte("\uFFFF")}
 
+// EscapeNoncharacters writes the characters that SQS refuses as JSON escapes.
+// json must be JSON, where they can only stand inside texts.
+func EscapeNoncharacters(json []byte) []byte {
+	for _, c := range noncharacters {
+		if bytes.Contains(json, c) {
+			json = bytes.ReplaceAll(json, c, fmt.Appendf(nil, "\\u%04x", []rune(string(c))[0]))
+		}
+	}
+	return json
+}
+
 // Event is one thing that happened, in EventBridge's shape.
 //
 // Raw is the truth and travels unchanged from ingest on; Body is Raw decoded
@@ -130,10 +141,17 @@ func (e Event) Name() string {
 	return e.text("detail-type")
 }
 
-// SessionIssuer is the ARN of the role behind the caller's session, "" if none.
-// Unlike a session name, it cannot be chosen by the caller.
-func (e Event) SessionIssuer() string {
-	return e.text("detail", "userIdentity", "sessionContext", "sessionIssuer", "arn")
+// Principal is the ARN of who did it: the role behind the caller's session, or
+// the IAM user; "" if it is neither. Unlike a session name, it cannot be chosen
+// by the caller.
+func (e Event) Principal() string {
+	if issuer := e.text("detail", "userIdentity", "sessionContext", "sessionIssuer", "arn"); issuer != "" {
+		return issuer
+	}
+	if e.text("detail", "userIdentity", "type") == "IAMUser" {
+		return e.text("detail", "userIdentity", "arn")
+	}
+	return ""
 }
 
 // text follows keys through objects and gives the string at their end, or "".

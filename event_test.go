@@ -64,6 +64,33 @@ func TestEventMeaning(t *testing.T) {
 	}
 }
 
+func TestPrincipal(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"detail":{"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/r/arn:fake","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::1:role/p/r"}}}}}`: "arn:aws:iam::1:role/p/r",
+		`{"detail":{"userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/u"}}}`:                                                                                           "arn:aws:iam::1:user/u",
+		`{"detail":{"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::1:a/r"}}}`:                                                                                          "",
+		`{"detail":{}}`: "",
+	} {
+		e, err := responder.DecodeEvent([]byte(raw))
+		if err != nil || e.Principal() != want {
+			t.Errorf("%s: principal %q, %v; want %q", raw, e.Principal(), err, want)
+		}
+	}
+}
+
+func TestNoncharacters(t *testing.T) {
+	f := finding()
+	f.Message, f.Event = "a\uFFFFb\uFFFE", []byte(`{"a":"\uffff"}`)
+	body, err := responder.Bell{Finding: &f}.Encode()
+	if err != nil || bytes.Contains(body, []byte("\uFFFF")) || !bytes.Contains(body, []byte(`a\uffffb\ufffe`)) {
+		t.Errorf("encoded as %s, %v", body, err)
+	}
+	bell, err := responder.DecodeBell(body)
+	if err != nil || bell.Finding.Message != f.Message {
+		t.Errorf("read back %q, %v", bell.Finding.Message, err)
+	}
+}
+
 func finding() responder.Finding {
 	return responder.Finding{
 		Rule: "R", Title: "T <&>", Severity: responder.High, Message: "m", Resources: []string{"i-1"}, Number: 2, Key: "1/e",
@@ -212,7 +239,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\x1f\x8b"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if e, err := responder.DecodeEvent(data); err == nil {
-			_ = e.Key() + e.Region() + e.Name() + e.SessionIssuer()
+			_ = e.Key() + e.Region() + e.Name() + e.Principal()
 		}
 		if bell, err := responder.DecodeBell(data); err == nil && bell.Finding != nil {
 			if _, err := bell.Encode(); err != nil {

@@ -113,5 +113,5 @@ func encode(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return EscapeNoncharacters(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
 }

@@ -93,6 +93,15 @@ type RunStore interface {
 	Due(ctx context.Context, now time.Time, max int) ([]string, error)
 }
 
+// RunParker is an extra ability of a run store: to put by a run that it holds
+// and that cannot be decoded.
+type RunParker interface {
+	// Park shows the run as parked in lists and puts off its Due, without
+	// touching what is stored of it: whoever can decode it will go on with it
+	// then. ErrNotFound.
+	Park(ctx context.Context, id string, until time.Time) error
+}
+
 // RunQuery selects runs; zero fields select all.
 type RunQuery struct {
 	State  RunState

@@ -174,11 +174,12 @@ func (r *Run) Summary() RunSummary {
 var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // EncodeRun gives the bytes a store keeps: the run's JSON, gzipped. A run over
-// MaxRunBytes is refused with ErrTooLarge.
+// MaxRunBytes is refused with ErrTooLarge, one that holds what JSON cannot say
+// with ErrUnencodable.
 func EncodeRun(r *Run) ([]byte, error) {
 	data, err := encode(r)
 	if err != nil {
-		return nil, fmt.Errorf("encode run %s: %w", r.ID, err)
+		return nil, fmt.Errorf("encode run %s: %w: %w", r.ID, ErrUnencodable, err)
 	}
 	zw := writers.Get().(*gzip.Writer)
 	defer writers.Put(zw)

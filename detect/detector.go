@@ -35,6 +35,10 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 	var batch []pending
 	rules := d.Rules()
 	for _, delivery := range deliveries {
+		if err := ctx.Err(); err != nil { // time is up: the rest comes again
+			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err)})
+			continue
+		}
 		event, err := responder.DecodeEvent(delivery.Body)
 		if err != nil {
 			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err), Dead: true})
@@ -44,7 +48,7 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 		p.outcome.Event = event
 		p.outcome.Findings, p.outcome.Errors = rules.Evaluate(event)
 		for _, e := range p.outcome.Errors {
-			d.Logger.Error().Str("rule", e.Rule).Str("event", e.Event).Err(e.Err).Msg("rule error")
+			d.tell(e)
 		}
 		batch = append(batch, p)
 	}
@@ -56,6 +60,11 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 		}
 	}
 	return failures
+}
+
+// tell logs a rule error.
+func (d *Detector) tell(e *RuleError) {
+	d.Logger.Error().Str("rule", e.Rule).Str("event", e.Event).Err(e.Err).Msg("rule error")
 }
 
 // pending is an event whose findings are on their way.
@@ -71,10 +80,13 @@ func (d *Detector) send(ctx context.Context, batch []pending) []pending {
 	var of []int // message → index in batch
 	for i := range batch {
 		for n := range batch[i].outcome.Findings {
-			body, err := responder.Bell{Finding: &batch[i].outcome.Findings[n]}.Encode()
-			if err != nil {
-				batch[i].err = err
-				break
+			finding := &batch[i].outcome.Findings[n]
+			body, err := responder.Bell{Finding: finding}.Encode()
+			if err != nil { // a defect of the rule: the other findings go on
+				failed := &RuleError{Rule: finding.Rule, Event: batch[i].outcome.Event.Key(), Err: err}
+				batch[i].outcome.Errors = append(batch[i].outcome.Errors, failed)
+				d.tell(failed)
+				continue
 			}
 			messages, of = append(messages, responder.Message{Body: body}), append(of, i)
 		}

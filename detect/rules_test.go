@@ -216,6 +216,21 @@ func TestDetector(t *testing.T) {
 	}
 }
 
+// One rule's odd value costs no other rule's finding.
+func TestOddValueCostsNothing(t *testing.T) {
+	rules := load(t, "rules.yml", "rules:\n  A: ok\n  P: {when: '{price: float(\"NaN\")}'}\n  Z: ok\n")
+	var box outbox
+	d := &Detector{Rules: func() *Rules { return rules }, Findings: &box, Logger: zerolog.Nop()}
+	if failures := d.Handle(context.Background(), []responder.Delivery{{ID: "1", Body: []byte(call)}}); len(failures) != 0 || len(box.sent) != 3 {
+		t.Errorf("failures %v, %d findings sent; want three", failures, len(box.sent))
+	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	if failures := d.Handle(over, []responder.Delivery{{ID: "1", Body: []byte(call)}}); len(failures) != 1 || failures[0].Dead {
+		t.Errorf("with no time left, failures are %v; want the event to come again", failures)
+	}
+}
+
 func TestOnly(t *testing.T) {
 	rules := load(t, "rules.yml", "rules:\n  A: ok\n  B: ok\n")
 	only, err := rules.Only("B")

@@ -25,7 +25,7 @@ type Config struct {
 	Accounts    func() map[string]map[string]any // what rules.yml says of accounts; none
 	Mode        responder.Mode                   // of new runs, and the most that any run may do here; dry
 	MaxAge      time.Duration                    // events older than that get dry repairs; 24 h
-	OwnRoles    []string                         // ARNs of Responder's roles: what they cause gets dry repairs
+	OwnRoles    []string                         // ARNs of Responder's roles or users, paths apart: what they cause gets dry repairs
 	Concurrency int                              // runs at a time; 8
 	Lease       time.Duration                    // how long after a worker's death its runs are taken up; 2 min
 	SkipWaits   bool                             // waits are noted and passed over
@@ -43,6 +43,7 @@ type Dispatcher struct {
 	Config
 	guards  guards
 	scripts scripts
+	rung    rung
 	grace   time.Duration // for an action to notice that its time is over
 }
 

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -37,7 +38,6 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 		return l
 	}
 	happened, ok := event.Time()
-	issuer := event.SessionIssuer()
 	switch {
 	case l.dry:
 		l.why = "everything is dry here"
@@ -45,13 +45,26 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 		l.why = "the event does not say when it happened"
 	case run.Created.Sub(happened) > g.maxAge:
 		l.why = fmt.Sprintf("the event was older than %v when the run began", g.maxAge)
-	case issuer != "" && slices.Contains(g.ownRoles, issuer):
+	case slices.ContainsFunc(g.ownRoles, func(own string) bool { return samePrincipal(own, event.Principal()) }):
 		l.why = "the event was caused by Responder's own role"
 	default:
 		return l
 	}
 	l.repairs = responder.RepairsDry
 	return l
+}
+
+// samePrincipal compares ARNs of roles or users without their paths: names are
+// unique in an account, and AWS does not tell a session the path of its role.
+func samePrincipal(a, b string) bool { return a != "" && withoutPath(a) == withoutPath(b) }
+
+// withoutPath is arn:…:role/NAME for arn:…:role/some/path/NAME.
+func withoutPath(arn string) string {
+	kind, rest, ok := strings.Cut(arn, "/")
+	if !ok {
+		return arn
+	}
+	return kind + "/" + rest[strings.LastIndexByte(rest, '/')+1:]
 }
 
 // forbids gives what stands in for an attempt that is not allowed, nil if it

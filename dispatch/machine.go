@@ -34,6 +34,7 @@ type Task struct {
 type Decision struct {
 	Do    []Task
 	Until time.Time
+	Timer time.Time // the nearest timer of any step, whatever else there is to do; zero for none
 	End   responder.RunState
 	Cause string // of the End
 }
@@ -59,9 +60,9 @@ func Next(run *responder.Run, now time.Time) Decision {
 	case len(run.Steps) >= maxSteps && s.begins():
 		return Decision{End: responder.RunFailed, Cause: fmt.Sprintf("a run has at most %d steps", maxSteps)}
 	case len(s.tasks) > 0:
-		return Decision{Do: s.tasks}
+		return Decision{Do: s.tasks, Timer: s.until}
 	}
-	return Decision{Until: s.until}
+	return Decision{Until: s.until, Timer: s.until}
 }
 
 // progress is how far a step or list has come.

@@ -105,7 +105,7 @@ const maxExact = 1<<53 - 1
 func asNumber(value any) (float64, bool) {
 	switch v := value.(type) {
 	case float64:
-		return v, true
+		return v, !math.IsNaN(v) && !math.IsInf(v, 0) // neither is a number to a store
 	case int:
 		return float64(v), true
 	case int64:

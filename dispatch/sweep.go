@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -12,14 +15,51 @@ import (
 // maxSweep is the most runs that one sweep rings for; the next takes the rest.
 const maxSweep = 1000
 
+// ringAgain is how long after a ring a sweep leaves a run alone: the bell may
+// still be on its way through a queue that is behind.
+const ringAgain = time.Minute
+
+// rung remembers for whom was rung lately.
+type rung struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// fresh keeps the ids for which nobody rang lately, and remembers them.
+func (r *rung) fresh(ids []string, now time.Time) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.at, func(_ string, at time.Time) bool { return now.Sub(at) >= ringAgain })
+	if r.at == nil {
+		r.at = map[string]time.Time{}
+	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, lately := r.at[id]; return lately })
+	for _, id := range ids {
+		r.at[id] = now
+	}
+	return ids
+}
+
+// forget lets the next sweep ring again.
+func (r *rung) forget(ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		delete(r.at, id)
+	}
+}
+
 // Sweep rings for every run that is due: whose wait is over, whose retry is
 // due, or whose worker died. It is to be called about once a minute; calling it
-// more often, or from several places, does no harm. It says for how many it rang.
+// more often, or from several places, does no harm: a run for which it rang within
+// the last minute is left alone. It says for how many it rang.
 func (d *Dispatcher) Sweep(ctx context.Context) (int, error) {
-	ids, err := d.Runs.Due(ctx, d.now(), maxSweep)
+	now := d.now()
+	due, err := d.Runs.Due(ctx, now, maxSweep)
 	if err != nil {
 		return 0, fmt.Errorf("sweep: due runs: %w", err)
 	}
+	ids := d.rung.fresh(due, now)
 	if len(ids) == 0 {
 		return 0, nil
 	}
@@ -30,6 +70,9 @@ func (d *Dispatcher) Sweep(ctx context.Context) (int, error) {
 		}
 	}
 	err = d.Findings.Send(ctx, messages...)
+	if err != nil {
+		d.rung.forget(ids)
+	}
 	var partly *responder.SendError
 	switch {
 	case errors.As(err, &partly):

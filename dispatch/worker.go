@@ -21,10 +21,7 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		var err error
 		run, err = d.Runs.Get(ctx, j.id)
 		if j.woken && errors.Is(err, responder.ErrUndecodable) {
-			// The wake is only the bell: the run stays in the store, seen by
-			// whoever lists it, and the sweep rings again after an upgrade.
-			d.Logger.Error().Str("run", j.id).Err(err).Msg("run cannot be carried on")
-			return nil
+			return d.park(ctx, j.id, err)
 		}
 		if err != nil {
 			return fmt.Errorf("run %s: %w", j.id, err)
@@ -46,6 +43,24 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		return quiet(d.save(ctx, parked))
 	}
 	return quiet(w.work(ctx))
+}
+
+// parkFor is how long a run that cannot be decoded rests before the sweep tries
+// again: somebody may have upgraded.
+const parkFor = time.Hour
+
+// park puts by a run that cannot be decoded. Its wake is only the bell, and has
+// done what it can.
+func (d *Dispatcher) park(ctx context.Context, id string, cause error) error {
+	d.Logger.Error().Str("run", id).Err(cause).Msg("run parked: it cannot be decoded")
+	parker, ok := d.Runs.(responder.RunParker)
+	if !ok {
+		return nil
+	}
+	if err := parker.Park(ctx, id, d.now().Add(parkFor)); err != nil && !errors.Is(err, responder.ErrNotFound) {
+		return fmt.Errorf("park run %s: %w", id, err)
+	}
+	return nil
 }
 
 // quiet drops ErrStale: another worker has the run, and will do what is to be done.
@@ -109,13 +124,29 @@ func (w *worker) work(ctx context.Context) error {
 				w.cancel(starting)
 				ground()
 				w.drain()
-				return w.tooLarge(ctx, err)
+				return w.untakeable(ctx, err)
 			}
 		}
 		for _, flight := range starting {
 			go func() { w.landed <- flight.fly(airborne) }()
 		}
+		w.await()
+	}
+}
+
+// await waits until an attempt lands, or until a timer of another branch is due.
+func (w *worker) await() {
+	timer := Next(w.run, w.now()).Timer
+	if timer.IsZero() {
 		w.land(<-w.landed)
+		return
+	}
+	due := time.NewTimer(max(time.Millisecond, timer.Sub(w.now())))
+	defer due.Stop()
+	select {
+	case o := <-w.landed:
+		w.land(o)
+	case <-due.C:
 	}
 }
 
@@ -236,7 +267,7 @@ func (w *worker) rest(ctx context.Context) error {
 	now := w.now()
 	w.run = settle(w.run, w.decide(now), now)
 	if err := w.save(ctx, w.run); err != nil {
-		return w.tooLarge(ctx, err)
+		return w.untakeable(ctx, err)
 	}
 	if w.run.State.Ended() {
 		w.Logger.Info().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("rule", w.run.Finding.Rule).
@@ -280,14 +311,20 @@ func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
 	return rested
 }
 
-// tooLarge ends a run that the store does not take as failed, without what
-// made it so large. Other errors are given back.
-func (w *worker) tooLarge(ctx context.Context, err error) error {
-	if !errors.Is(err, responder.ErrTooLarge) {
+// untakeable ends a run that no store takes as failed, without what is the
+// matter with it. Other errors are given back.
+func (w *worker) untakeable(ctx context.Context, err error) error {
+	var cause string
+	switch {
+	case errors.Is(err, responder.ErrTooLarge):
+		cause = "the run has outgrown what a store keeps of one"
+	case errors.Is(err, responder.ErrUnencodable):
+		cause = "the run holds what no store can keep"
+	default:
 		return err
 	}
 	now := w.now()
-	slim := settle(w.run, Decision{End: responder.RunFailed, Cause: "the run has outgrown what a store keeps of one; what its steps were given and gave is left out"}, now)
+	slim := settle(w.run, Decision{End: responder.RunFailed, Cause: cause + "; what its steps were given and gave is left out"}, now)
 	for path, state := range slim.Steps {
 		bare := *state
 		bare.Params, bare.Body, bare.Result = nil, nil, nil

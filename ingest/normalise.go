@@ -148,7 +148,7 @@ func quote(value string) ([]byte, error) {
 	if err := enc.Encode(value); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return responder.EscapeNoncharacters(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }
 
 // isLabel reports whether the text can be a label of a host name.

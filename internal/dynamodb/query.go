@@ -77,13 +77,22 @@ func (r *Runs) List(ctx context.Context, query responder.RunQuery) (responder.Ru
 		page.Next = textOf(listed[size-1], attrListed)
 	}
 	for _, it := range listed {
-		var summary responder.RunSummary
-		if err := json.Unmarshal([]byte(textOf(it, attrSummary)), &summary); err != nil {
-			return responder.RunPage{}, fmt.Errorf("list runs: summary of %s: %w", textOf(it, attrID), err)
-		}
-		page.Runs = append(page.Runs, summary)
+		page.Runs = append(page.Runs, summaryOf(it))
 	}
 	return page, nil
+}
+
+// summaryOf reads what is listed of a run. One that cannot be decoded, a newer
+// Responder's perhaps, is shown all the same.
+func summaryOf(it item) responder.RunSummary {
+	var summary responder.RunSummary
+	if err := json.Unmarshal([]byte(textOf(it, attrSummary)), &summary); err != nil {
+		return responder.RunSummary{ID: textOf(it, attrID), State: responder.RunParked, Cause: "its summary cannot be decoded"}
+	}
+	if textOf(it, attrState) == string(responder.RunParked) { // by Park, which leaves the summary as it is
+		summary.State = responder.RunParked
+	}
+	return summary
 }
 
 // listQuery asks one shard for limit runs that the query wants, newest first.

@@ -21,6 +21,7 @@ type RunsClient interface {
 	PutItem(context.Context, *awsdynamodb.PutItemInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.PutItemOutput, error)
 	GetItem(context.Context, *awsdynamodb.GetItemInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.GetItemOutput, error)
 	Query(context.Context, *awsdynamodb.QueryInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.QueryOutput, error)
+	UpdateItem(context.Context, *awsdynamodb.UpdateItemInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.UpdateItemOutput, error)
 }
 
 // shards is how many partitions the indexes have, so that a burst of runs is
@@ -50,6 +51,7 @@ type Runs struct {
 var (
 	_ responder.RunStore  = (*Runs)(nil)
 	_ responder.RunLister = (*Runs)(nil)
+	_ responder.RunParker = (*Runs)(nil)
 )
 
 // NewRuns gives the runs of a table. now decides what has expired.
@@ -90,6 +92,25 @@ func (r *Runs) Save(ctx context.Context, run *responder.Run) error {
 		return fmt.Errorf("save run %s: %w", run.ID, responder.ErrNotFound)
 	}
 	return fmt.Errorf("save run %s as version %d: %w", run.ID, run.Version+1, responder.ErrStale)
+}
+
+// Park implements responder.RunParker: one conditional write.
+func (r *Runs) Park(ctx context.Context, id string, until time.Time) error {
+	update, only := "SET #state = :parked, #due = :until", "attribute_exists(#id)"
+	_, err := r.client.UpdateItem(ctx, &awsdynamodb.UpdateItemInput{
+		TableName: &r.table, Key: item{attrID: text(id)},
+		UpdateExpression: &update, ConditionExpression: &only,
+		ExpressionAttributeNames:  map[string]string{"#state": attrState, "#due": attrDue, "#id": attrID},
+		ExpressionAttributeValues: item{":parked": text(string(responder.RunParked)), ":until": text(stamp(until))},
+	})
+	var refused *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Errorf("park run %s: %w", id, responder.ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("park run %s: %w", id, err)
+	}
+	return nil
 }
 
 // condition is what must hold of an item before it is written over; `:now` in

@@ -119,7 +119,7 @@ func TestRuleErrors(t *testing.T) {
 		`fromJSON(s)`:                          "invalid character",
 		`map(1..200, map(1..9000, # * 1))`:     "too many steps",
 		`any(1..5000, any(1..5000, # == 1.5))`: "too many steps",
-		`any(1..3000, # + 0.5 in reduce(1..11, #acc + #acc, [1]))`:                               "too many steps",
+		`any(1..3000, # + 0.5 in reduce(1..11, #acc + #acc, [1]))`:                                 "too many steps",
 		`reduce(1..60, #acc + #acc, "ab")`:                                                         "longer than 1 MiB",
 		`reduce(1..60, #acc + #acc, ["ab"])`:                                                       "more than 1000000 elements",
 		`replace(reduce(1..10, #acc + #acc, "a a a "), " ", reduce(1..10, #acc + #acc, "a a a "))`: "longer than 1 MiB",

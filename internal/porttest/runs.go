@@ -41,6 +41,7 @@ func Runs(t *testing.T, open func(t *testing.T) RunsHarness) {
 		"runs are not shared with callers":   testRunNoAliases,
 		"due runs, nearest first":            testDue,
 		"saving moves and ends what is due":  testDueMoves,
+		"a parked run rests":                 testPark,
 		"list pages, newest first":           testListPages,
 		"list filters":                       testListFilters,
 		"list shows what was saved":          testListSaved,
@@ -296,6 +297,31 @@ func testDue(t *testing.T, h RunsHarness) {
 		{time.Hour, 2, []string{"a", "b"}},
 	} {
 		h.due(t, start.Add(c.now), c.max, c.want...)
+	}
+}
+
+// testPark is for stores that are responder.RunParker.
+func testPark(t *testing.T, h RunsHarness) {
+	parker, ok := h.Store.(responder.RunParker)
+	if !ok {
+		t.Skip("this store does not park")
+	}
+	run := newRun("a")
+	run.Due = start.UTC()
+	h.create(t, run)
+	if err := parker.Park(t.Context(), "a", start.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	h.due(t, start.Add(time.Hour-1), 10)
+	h.due(t, start.Add(time.Hour), 10, "a")
+	h.lists(t, responder.RunQuery{State: responder.RunParked}, "a")
+	if page := h.page(t, responder.RunQuery{}); len(page.Runs) != 1 || page.Runs[0].State != responder.RunParked || page.Runs[0].Title != run.Finding.Title {
+		t.Errorf("listed as %+v", page.Runs)
+	}
+	h.save(t, run) // whoever can decode it goes on with it
+	h.lists(t, responder.RunQuery{State: run.State}, "a")
+	if err := parker.Park(t.Context(), "none", start); !errors.Is(err, responder.ErrNotFound) {
+		t.Errorf("parking a run that is not there gives %v", err)
 	}
 }
 

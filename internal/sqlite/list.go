@@ -49,8 +49,8 @@ func (s *Runs) list(ctx context.Context, query responder.RunQuery) (page respond
 			return err
 		}
 		var run responder.RunSummary
-		if err := json.Unmarshal(summary, &run); err != nil {
-			return fmt.Errorf("run %s: %w", last.id, err)
+		if err := json.Unmarshal(summary, &run); err != nil { // a newer Responder's, or damaged: shown all the same
+			run = responder.RunSummary{ID: last.id, State: responder.RunParked, Cause: "its summary cannot be decoded", Created: fromNanos(last.created)}
 		}
 		page.Runs = append(page.Runs, run)
 		return nil

@@ -14,6 +14,7 @@ import (
 var (
 	_ responder.RunStore  = (*Runs)(nil)
 	_ responder.RunLister = (*Runs)(nil)
+	_ responder.RunParker = (*Runs)(nil)
 )
 
 // Runs is the run store. A Create or Save costs one shared commit.
@@ -97,6 +98,24 @@ func (s *Runs) Get(ctx context.Context, id string) (*responder.Run, error) {
 		return nil, failed("get run "+id, err)
 	}
 	return run, nil
+}
+
+// Park implements responder.RunParker.
+func (s *Runs) Park(ctx context.Context, id string, until time.Time) error {
+	err := s.db.write(ctx, func(tx *tx) error {
+		n, err := tx.exec(`
+			UPDATE runs SET state = ?1, due = ?2,
+				summary = CASE WHEN json_valid(summary) THEN json_set(summary, '$.state', ?1) ELSE summary END
+			WHERE id = ?3`, string(responder.RunParked), nanos(until), id)
+		if err == nil && n == 0 {
+			err = responder.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return failed("park run "+id, err)
+	}
+	return nil
 }
 
 // Save implements responder.RunStore.

@@ -53,7 +53,7 @@ func (db *DB) TakeOver(ctx context.Context) (TakenOver, error) {
 func (r *Runs) free(ctx context.Context, id string) (bool, error) {
 	run, err := r.Get(ctx, id)
 	switch {
-	case errors.Is(err, responder.ErrFutureVersion), errors.Is(err, responder.ErrNotFound):
+	case errors.Is(err, responder.ErrUndecodable), errors.Is(err, responder.ErrNotFound):
 		return false, nil
 	case err != nil:
 		return false, err

@@ -53,3 +53,43 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("due are %v, %v; want the run that was leased", due, err)
 	}
 }
+
+// Runs that cannot be decoded do not keep the process from starting, nor the
+// others from being listed.
+func TestDamagedRuns(t *testing.T) {
+	ctx := context.Background()
+	db, err := Open(filepath.Join(t.TempDir(), "r.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now := time.Now()
+	for _, id := range []string{"damaged", "foreign", "good"} {
+		r := &responder.Run{V: 1, ID: id, State: responder.RunRunning, Lease: now, Due: now, Created: now, Updated: now, Finding: responder.Finding{Rule: "R", Key: id, Event: []byte("{}")}}
+		if err := db.Runs().Create(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = db.write(ctx, func(tx *tx) error {
+		_, err := tx.exec(`UPDATE runs SET payload = x'00' WHERE id IN ('damaged', 'foreign')`)
+		if err == nil {
+			_, err = tx.exec(`UPDATE runs SET summary = '{"severity":"CRITICAL"}' WHERE id = 'foreign'`)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := db.TakeOver(ctx); err != nil || taken.Runs != 1 {
+		t.Errorf("took over %+v, %v", taken, err)
+	}
+	page, err := db.Runs().List(ctx, responder.RunQuery{})
+	if err != nil || len(page.Runs) != 3 {
+		t.Fatalf("listed %+v, %v", page.Runs, err)
+	}
+	for _, r := range page.Runs {
+		if r.ID == "foreign" && r.State != responder.RunParked {
+			t.Errorf("a run whose summary cannot be decoded is listed as %+v", r)
+		}
+	}
+}

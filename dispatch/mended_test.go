@@ -1,0 +1,126 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/memory"
+)
+
+// A number that JSON cannot say fails its step; the run does not hang on it.
+func TestNotANumber(t *testing.T) {
+	w := newWorld(t, "flows:\n  - rule: RootLogin\n    sequential:\n      - SendEmail: {copies: '{{ float(\"NaN\") }}'}\n      - SendSlack: {message: after}\n")
+	w.send(w.finding("RootLogin"))
+	w.turn(w.dispatcher())
+	run := w.get("RootLogin")
+	if run.State != responder.RunSucceeded || run.Steps["0"].State != responder.StepFailed || run.Steps["1"].State != responder.StepSucceeded {
+		t.Error(outline(run))
+	}
+}
+
+// A sweep does not ring again for a run while the bell may be on its way.
+func TestSweepDoesNotPileUp(t *testing.T) {
+	w := newWorld(t, shortFlow)
+	ctx := context.Background()
+	run := &responder.Run{V: 1, ID: "r", State: responder.RunWaiting, Due: w.clock.Now(), Created: w.clock.Now(), Finding: w.finding("UnauthorizedInstanceCreated")}
+	if err := w.runs.Create(ctx, run); err != nil {
+		t.Fatal(err)
+	}
+	d := w.dispatcher()
+	rang := 0
+	for range 30 { // five minutes in which nobody takes the messages
+		n, err := d.Sweep(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rang += n
+		w.clock.Advance(10 * time.Second)
+	}
+	if rang != 5 {
+		t.Errorf("rang %d times in five minutes, want once a minute", rang)
+	}
+}
+
+// undecodable is a store in which one run is of a later version.
+type undecodable struct {
+	*memory.Runs
+	mu     sync.Mutex
+	parked map[string]time.Time
+}
+
+func (u *undecodable) Get(context.Context, string) (*responder.Run, error) {
+	return nil, fmt.Errorf("get: %w", responder.ErrFutureVersion)
+}
+
+func (u *undecodable) Park(_ context.Context, id string, until time.Time) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.parked[id] = until
+	return nil
+}
+
+// The wake of a run that cannot be decoded is no dead letter; the run is parked.
+func TestUndecodableRun(t *testing.T) {
+	w := newWorld(t, shortFlow)
+	store := &undecodable{Runs: w.runs, parked: map[string]time.Time{}}
+	w.config.Runs = store
+	body, err := responder.Bell{Wake: "r"}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failures := w.dispatcher().Handle(context.Background(), []responder.Delivery{{ID: "1", Body: body}}); len(failures) != 0 {
+		t.Errorf("failures: %v", failures)
+	}
+	if want := w.clock.Now().Add(parkFor); !store.parked["r"].Equal(want) {
+		t.Errorf("parked until %v, want %v", store.parked["r"], want)
+	}
+}
+
+// A wait in one branch ends in time though another branch's attempt is under way.
+func TestBranchesDoNotHoldEachOther(t *testing.T) {
+	w := newWorld(t, "flows:\n  - rule: UnauthorizedInstanceCreated\n    repairs: live\n    parallel:\n      - remediate: {}\n      - sequential: [wait: 1s, SendSlack: {message: in time}]\n")
+	told := make(chan struct{})
+	w.terminate.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
+		w.clock.Advance(time.Second) // the wait is over while this is under way
+		select {
+		case <-told:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	w.slack.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
+		close(told)
+		return nil, nil
+	}
+	f := w.finding("UnauthorizedInstanceCreated")
+	f.Event = []byte(strings.ReplaceAll(string(f.Event), "bob", "ann"))
+	w.send(f)
+	w.turn(w.dispatcher())
+	if run := w.get("UnauthorizedInstanceCreated"); run.State != responder.RunSucceeded || len(run.Steps["0.0"].Attempts) != 1 {
+		t.Error(outline(run))
+	}
+}
+
+func TestSamePrincipal(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"arn:aws:iam::1:role/r", "arn:aws:iam::1:role/r", true},
+		{"arn:aws:iam::1:role/r", "arn:aws:iam::1:role/some/path/r", true},
+		{"arn:aws:iam::1:role/r", "arn:aws:iam::2:role/r", false},
+		{"arn:aws:iam::1:role/r", "arn:aws:iam::1:user/r", false},
+		{"arn:aws:iam::1:role/r", "arn:aws:iam::1:role/r2", false},
+		{"", "", false},
+	} {
+		if got := samePrincipal(c.a, c.b); got != c.want {
+			t.Errorf("%q and %q: %v", c.a, c.b, got)
+		}
+	}
+}
