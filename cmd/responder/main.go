@@ -35,6 +35,7 @@ var version = ""
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process where the first did not
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
@@ -64,6 +65,15 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// interrupted is the error of a command that ctx ended, nil if it did not: it
+// says how far the command came.
+func interrupted(ctx context.Context, n int, what string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("interrupted after %s", count(n, what))
+}
 
 // run runs a command line and gives its exit code.
 func (a *app) run(ctx context.Context, args []string) int {

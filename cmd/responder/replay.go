@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -26,7 +27,7 @@ func (a *app) replayCommand() *cobra.Command {
 		Long: "Evaluates the rules on the events of files, folders and patterns, .gz or not: CloudTrail's\n{\"Records\": […]}, JSON lines, arrays, EventBridge events. Nothing is stored and nothing acts.\n\n" +
 			"  responder replay archive/ --since 2026-11-01 --rule RootLogin",
 		Args: args(1, -1, "at least one path"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			r := &replay{app: a}
 			var err error
 			if r.since, err = readTime(since); err != nil {
@@ -35,7 +36,7 @@ func (a *app) replayCommand() *cobra.Command {
 			if r.until, err = readTime(until); err != nil {
 				return usagef("--until: %w", err)
 			}
-			return r.run(args, only)
+			return r.run(cmd.Context(), args, only)
 		},
 	}
 	cmd.Flags().StringVar(&since, "since", "", "only events at or after this time: 2026-11-23 or 2026-11-23T04:00:00Z")
@@ -85,7 +86,7 @@ type judged struct {
 	errors   []*detect.RuleError
 }
 
-func (r *replay) run(paths, only []string) error {
+func (r *replay) run(ctx context.Context, paths, only []string) error {
 	for _, path := range paths {
 		if strings.HasPrefix(path, "s3://") {
 			return usagef("%s: buckets are not read yet: copy the files here first (aws s3 sync)", path)
@@ -104,11 +105,14 @@ func (r *replay) run(paths, only []string) error {
 	}
 	r.rules, r.hits, r.progress = rules, map[string]*hits{}, r.app.progress("records")
 	began := r.now()
-	if err := inOrder(batches(paths, r.stdin), r.judge, r.tell); err != nil {
+	if err := inOrder(ctx, batches(ctx, paths, r.stdin), r.judge, r.tell); err != nil {
 		return err
 	}
 	r.progress.clear()
 	r.summarize(r.now().Sub(began))
+	if err := interrupted(ctx, r.records+r.damaged, "record"); err != nil {
+		return err
+	}
 	if r.damaged > 0 {
 		return &inputError{fmt.Errorf("%s could not be read", count(r.damaged, "record"))}
 	}
@@ -116,11 +120,11 @@ func (r *replay) run(paths, only []string) error {
 }
 
 // batches groups records, so that workers are worth their while.
-func batches(paths []string, stdin io.Reader) func(yield func([]judged) bool) {
+func batches(ctx context.Context, paths []string, stdin io.Reader) func(yield func([]judged) bool) {
 	const size = 64
 	return func(yield func([]judged) bool) {
 		var batch []judged
-		for record, err := range archive.Records(paths, stdin) {
+		for record, err := range archive.Records(ctx, paths, stdin) {
 			batch = append(batch, judged{record: record, err: err})
 			if len(batch) == size {
 				if !yield(batch) {
@@ -136,8 +140,9 @@ func batches(paths []string, stdin io.Reader) func(yield func([]judged) bool) {
 }
 
 // inOrder runs work on what source yields, on all cores, and hands the results
-// to sink in the order of the source. At most a few batches a core are under way.
-func inOrder(source func(func([]judged) bool), work func([]judged), sink func(judged) error) error {
+// to sink in the order of the source, until ctx is done. At most a few batches a
+// core are under way.
+func inOrder(ctx context.Context, source func(func([]judged) bool), work func([]judged), sink func(judged) error) error {
 	type job struct {
 		batch []judged
 		done  chan struct{}
@@ -170,7 +175,11 @@ func inOrder(source func(func([]judged) bool), work func([]judged), sink func(ju
 	}()
 	defer close(stop)
 	for j := range order {
-		<-j.done
+		select {
+		case <-j.done:
+		case <-ctx.Done():
+			return nil
+		}
 		for _, one := range j.batch {
 			if err := sink(one); err != nil {
 				return err

@@ -132,14 +132,17 @@ func (a *app) once(ctx context.Context, p *pipeline, t *tally, mode responder.Mo
 
 // work takes in the paths and drains the queues.
 func (a *app) work(ctx context.Context, p *pipeline, t *tally, paths []string) (summary, error) {
-	refused, err := a.takeIn(ctx, p.events, paths, func() error { return p.drain(ctx) })
+	taken, refused, err := a.takeIn(ctx, p.events, paths, func() error { return p.drain(ctx) })
+	if err == nil {
+		err = p.drain(ctx)
+	}
+	s := t.summary()
+	if stopped := interrupted(ctx, s.Events, "event"); stopped != nil {
+		return summary{}, fmt.Errorf("%w of %d taken in: the others are kept for the next run", stopped, taken)
+	}
 	if err != nil {
 		return summary{}, err
 	}
-	if err := p.drain(ctx); err != nil {
-		return summary{}, err
-	}
-	s := t.summary()
 	s.Refused = refused
 	stats, err := p.db.Stats(ctx)
 	if err != nil {
@@ -152,8 +155,9 @@ func (a *app) work(ctx context.Context, p *pipeline, t *tally, paths []string) (
 }
 
 // takeIn puts the events of files on the queue, a batch a transaction, and
-// calls full when many are waiting. It says how many records were no events.
-func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string, full func() error) (refused int, err error) {
+// calls full when many are waiting. It says how many it took in, and how many
+// records were no events.
+func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string, full func() error) (taken, refused int, err error) {
 	const most = 10_000
 	var batch []responder.Message
 	waiting := 0
@@ -167,6 +171,7 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 			return fmt.Errorf("take in events: %w", err)
 		}
 		progress.add(len(batch))
+		taken += len(batch)
 		waiting += len(batch)
 		batch = batch[:0]
 		if waiting < most {
@@ -175,10 +180,7 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 		waiting = 0
 		return full()
 	}
-	for record, err := range archive.Records(paths, a.stdin) {
-		if ctx.Err() != nil {
-			return refused, ctx.Err()
-		}
+	for record, err := range archive.Records(ctx, paths, a.stdin) {
 		var event responder.Event
 		if err == nil {
 			event, err = ingest.Normalise(record.Raw)
@@ -190,11 +192,15 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 		}
 		if batch = append(batch, responder.Message{Body: event.Raw}); len(batch) == batchSize {
 			if err := flush(); err != nil {
-				return refused, err
+				return taken, refused, err
 			}
 		}
 	}
-	return refused, flush()
+	err = ctx.Err()
+	if err == nil {
+		err = flush()
+	}
+	return taken, refused, err
 }
 
 func (a *app) tellWork(p *pipeline, t *tally, s summary, mode responder.Mode) {

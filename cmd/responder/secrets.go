@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/skycrafters/responder/internal/archive"
 )
 
 var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9/_+=.@-]{0,511}$`)
@@ -24,10 +26,15 @@ func (a *app) secretsCommand() *cobra.Command {
 			if !secretName.MatchString(args[0]) {
 				return usagef("%q cannot name a secret: use letters, digits and /_+=.@-", args[0])
 			}
-			if isTerminal(a.stdout) && a.stdin != nil {
+			if isTerminal(a.stdin) {
 				fmt.Fprintln(a.stderr, "Type or paste the value, then Enter and Ctrl-D:")
 			}
-			value, err := io.ReadAll(io.LimitReader(a.stdin, 64<<10+1))
+			stdin := archive.Interruptible(cmd.Context(), a.stdin)
+			defer stdin.Close()
+			value, err := io.ReadAll(io.LimitReader(stdin, 64<<10+1))
+			if cmd.Context().Err() != nil {
+				return fmt.Errorf("interrupted: secret %s is not changed", args[0])
+			}
 			if err != nil {
 				return fmt.Errorf("read the value: %w", err)
 			}
@@ -54,6 +61,9 @@ func (a *app) secretsCommand() *cobra.Command {
 				if err := writeKey(folder, text); err != nil {
 					return err
 				}
+			}
+			if a.format == "json" {
+				return a.printJSON(map[string]string{"secret": args[0]})
 			}
 			_, err = fmt.Fprintf(a.stdout, "secret %s is set\n", args[0])
 			return err

@@ -104,7 +104,7 @@ func (s *sending) all(ctx context.Context, paths []string) error {
 		n = 0
 		return err
 	}
-	for record, err := range archive.Records(paths, s.stdin) {
+	for record, err := range archive.Records(ctx, paths, s.stdin) {
 		if err == nil {
 			_, err = ingest.Normalise(record.Raw)
 		}
@@ -123,6 +123,9 @@ func (s *sending) all(ctx context.Context, paths []string) error {
 		}
 		batch.WriteByte('\n')
 		n++
+	}
+	if err := interrupted(ctx, s.accepted, "accepted event"); err != nil {
+		return err
 	}
 	if err := flush(); err != nil {
 		return err

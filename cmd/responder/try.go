@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,11 +29,11 @@ func (a *app) tryCommand() *cobra.Command {
 		Long: "Evaluates an expression, or the rule of that name in rules.yml, on the events of\nfiles and folders (- is standard input) and shows its value, each clause with its\nown, and what was absent. Lists and accounts come from rules.yml if it is there.\n\n" +
 			"  responder try 'action == \"iam:CreateUser\" && ok' events/\n  responder try SuspiciousLoginIP events/",
 		Args: args(2, -1, "an expression and at least one path"),
-		RunE: func(_ *cobra.Command, args []string) error { return a.try(args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.try(cmd.Context(), args[0], args[1:]) },
 	}
 }
 
-func (a *app) try(expression string, paths []string) error {
+func (a *app) try(ctx context.Context, expression string, paths []string) error {
 	var rules *detect.Rules
 	if _, err := os.Stat(a.rules); !errors.Is(err, fs.ErrNotExist) {
 		var problems lang.Problems
@@ -46,7 +47,7 @@ func (a *app) try(expression string, paths []string) error {
 	if trial == nil {
 		return &inputError{}
 	}
-	return a.tryAll(trial, paths)
+	return a.tryAll(ctx, trial, paths)
 }
 
 // tried is one event with what the expression gave.
@@ -58,10 +59,10 @@ type tried struct {
 	clauses []lang.Clause
 }
 
-func (a *app) tryAll(trial *detect.Trial, paths []string) error {
+func (a *app) tryAll(ctx context.Context, trial *detect.Trial, paths []string) error {
 	var told []tried
 	var events, holds, damaged int
-	for record, err := range archive.Records(paths, a.stdin) {
+	for record, err := range archive.Records(ctx, paths, a.stdin) {
 		var event responder.Event
 		if err == nil {
 			event, err = ingest.Normalise(record.Raw)
@@ -91,6 +92,9 @@ func (a *app) tryAll(trial *detect.Trial, paths []string) error {
 	}
 	if a.format != "json" {
 		a.tellTried(told, events, holds)
+	}
+	if err := interrupted(ctx, events+damaged, "record"); err != nil {
+		return err
 	}
 	if damaged > 0 {
 		return &inputError{fmt.Errorf("%s could not be read", count(damaged, "record"))}

@@ -10,6 +10,7 @@ package archive
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,18 +58,23 @@ func (d *Damage) Error() string {
 func (d *Damage) Unwrap() error { return d.Err }
 
 // Records gives the elements of all files that Files finds for paths. Every
-// error is a *Damage, and the iteration goes on behind it. Memory is bounded by
-// MaxElementBytes, whatever the size of files, zipped or inflated.
-func Records(paths []string, stdin io.Reader) iter.Seq2[Record, error] {
+// error is a *Damage, and the iteration goes on behind it. Once ctx is done it
+// ends, also where it waits for input; ctx.Err() tells that from the end of the
+// files. Memory is bounded by MaxElementBytes, whatever the size of files,
+// zipped or inflated.
+func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for file, err := range Files(paths) {
+			if ctx.Err() != nil {
+				return
+			}
 			if err != nil {
 				if !yield(Record{}, err) {
 					return
 				}
 				continue
 			}
-			for record, err := range readFile(file, stdin) {
+			for record, err := range readFile(ctx, file, stdin) {
 				if !yield(record, err) {
 					return
 				}
@@ -78,17 +84,21 @@ func Records(paths []string, stdin io.Reader) iter.Seq2[Record, error] {
 }
 
 // Read gives the elements of one open file, gzipped or plain; name is what
-// records and damages call it. Errors are as those of Records.
-func Read(name string, file io.Reader) iter.Seq2[Record, error] {
+// records and damages call it. Errors and ctx are as those of Records, but that
+// a read of file that waits is waited for.
+func Read(ctx context.Context, name string, file io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		src, err := inflate(file)
+		src, err := inflate(watched{ctx, file})
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
 			return
 		}
-		for r := elements.NewReader(src, MaxElementBytes); ; {
+		for r := elements.NewReader(watched{ctx, src}, MaxElementBytes); ; {
 			e, err := r.Next()
-			if err == io.EOF {
+			if err == io.EOF || ctx.Err() != nil {
 				return
 			}
 			var d *elements.Damage
@@ -106,19 +116,27 @@ func Read(name string, file io.Reader) iter.Seq2[Record, error] {
 	}
 }
 
-func readFile(path string, stdin io.Reader) iter.Seq2[Record, error] {
-	if path == Stdin {
-		return Read(path, stdin)
-	}
+func readFile(ctx context.Context, path string, stdin io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		file, err := os.Open(path)
+		file, err := open(ctx, path, stdin)
 		if err != nil {
 			yield(Record{}, fileDamage(path, err))
 			return
 		}
 		defer file.Close() // read only: nothing is lost with its error
-		Read(path, file)(yield)
+		Read(ctx, path, file)(yield)
 	}
+}
+
+// open opens a file, and what it has to wait for so that ctx ends the waiting.
+func open(ctx context.Context, path string, stdin io.Reader) (io.ReadCloser, error) {
+	if path == Stdin {
+		return Interruptible(ctx, stdin), nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return openPipe(ctx, path), nil
+	}
+	return os.Open(path)
 }
 
 // inflate unzips what begins like a gzip file, whatever its name.

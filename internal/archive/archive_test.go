@@ -105,17 +105,17 @@ func TestRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			same(t, list(t, "/nowhere", Read("f", strings.NewReader(tt.in))), tt.want)
-			same(t, list(t, "/nowhere", Read("f", iotest.OneByteReader(strings.NewReader(tt.in)))), tt.want)
+			same(t, list(t, "/nowhere", Read(t.Context(), "f", strings.NewReader(tt.in))), tt.want)
+			same(t, list(t, "/nowhere", Read(t.Context(), "f", iotest.OneByteReader(strings.NewReader(tt.in)))), tt.want)
 		})
 	}
 }
 
 func TestReadStopsWhenTold(t *testing.T) {
-	for range Read("f", strings.NewReader("{}{}x")) {
+	for range Read(t.Context(), "f", strings.NewReader("{}{}x")) {
 		break
 	}
-	for range Records([]string{"missing", "missing too", Stdin}, strings.NewReader("{}{}")) {
+	for range Records(t.Context(), []string{"missing", "missing too", Stdin}, strings.NewReader("{}{}")) {
 		break
 	}
 }
@@ -141,7 +141,7 @@ func TestReadBomb(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	same(t, list(t, "/nowhere", Read("f", &b)), []string{
+	same(t, list(t, "/nowhere", Read(t.Context(), "f", &b)), []string{
 		fmt.Sprintf("! f: record 0 (line 1): longer than %d bytes: too large; the rest of the file is lost", MaxElementBytes)})
 	runtime.ReadMemStats(&after)
 	if took := after.TotalAlloc - before.TotalAlloc; took > 6*MaxElementBytes {
@@ -197,14 +197,14 @@ func TestRecords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			same(t, list(t, root, Records(tt.paths, strings.NewReader(`{"in":1}`))), tt.want)
+			same(t, list(t, root, Records(t.Context(), tt.paths, strings.NewReader(`{"in":1}`))), tt.want)
 		})
 	}
 }
 
 func TestRecordsMissingIsNotExist(t *testing.T) {
 	for _, path := range []string{"missing.json", "missing/*.json"} {
-		for _, err := range Records([]string{filepath.Join(t.TempDir(), path)}, nil) {
+		for _, err := range Records(t.Context(), []string{filepath.Join(t.TempDir(), path)}, nil) {
 			if !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: %v is not fs.ErrNotExist", path, err)
 			}
@@ -225,7 +225,7 @@ func TestFilesLinks(t *testing.T) {
 	link(filepath.Join(root, "real", "e.json"), "dir/link.json")
 	link("nowhere", "dir/broken.json")
 	link(filepath.Join(root, "dir"), "linked")
-	same(t, list(t, root, Records([]string{filepath.Join(root, "linked")}, nil)), []string{
+	same(t, list(t, root, Records(t.Context(), []string{filepath.Join(root, "linked")}, nil)), []string{
 		"! linked/broken.json: no such file or directory", "linked/link.json 0:1 {}", "linked/own.json 0:1 {}"})
 }
 
@@ -236,7 +236,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		last := -1
 		lost := false
-		for r, err := range Read("f", bytes.NewReader(data)) {
+		for r, err := range Read(t.Context(), "f", bytes.NewReader(data)) {
 			if lost {
 				t.Fatal("something comes behind the loss of the rest")
 			}

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 
 func ExampleRead() {
 	lines := strings.NewReader("{\"eventName\":\"CreateUser\"}\n{\"eventName\":\n{\"eventName\":\"DeleteUser\"}\n")
-	for record, err := range archive.Read("trail.jsonl", lines) {
+	for record, err := range archive.Read(context.Background(), "trail.jsonl", lines) {
 		if err != nil {
 			fmt.Println("damaged:", err)
 			continue

@@ -271,11 +271,18 @@ func (r *Reader) consumeThrough(c byte) bool {
 // skipSpace consumes white space and shows the byte behind it; false at the end.
 func (r *Reader) skipSpace() (byte, bool) {
 	for {
-		c, ok := r.at(0)
-		if !ok || !isSpace(c) {
-			return c, ok
+		held := r.buf[r.pos:]
+		n := 0
+		for n < len(held) && isSpace(held[n]) {
+			n++
 		}
-		r.consume(1)
+		r.consume(n)
+		if n < len(held) {
+			return held[n], true
+		}
+		if !r.more() {
+			return 0, false
+		}
 	}
 }
 
