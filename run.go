@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -155,6 +156,8 @@ type RunSummary struct {
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
 	Due      time.Time `json:"due,omitzero"`
+
+	FailedSteps int `json:"failed_steps"` // also of a run that went on and succeeded
 }
 
 // Summary gives what a list shows of the run.
@@ -166,8 +169,30 @@ func (r *Run) Summary() RunSummary {
 	return RunSummary{
 		ID: r.ID, Flow: r.Flow.Name, Rule: r.Finding.Rule, Severity: r.Finding.Severity,
 		State: r.State, Mode: r.Mode, Title: r.Finding.Title, Account: account, Cause: r.Cause,
-		Created: r.Created, Updated: r.Updated, Due: r.Due,
+		Created: r.Created, Updated: r.Updated, Due: r.Due, FailedSteps: r.FailedSteps(),
 	}
+}
+
+// FailedSteps is how many steps have failed for good. A group does not count
+// beside the member that failed it.
+func (r *Run) FailedSteps() int {
+	n := 0
+	for path, s := range r.Steps {
+		if s.State == StepFailed && (s.Action != "" || !r.failedWithin(path)) {
+			n++
+		}
+	}
+	return n
+}
+
+// failedWithin reports whether a step inside the one at path has failed.
+func (r *Run) failedWithin(path string) bool {
+	for other, s := range r.Steps {
+		if s.State == StepFailed && strings.HasPrefix(other, path+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // writers are gzip writers to be used again: a new one costs a megabyte.

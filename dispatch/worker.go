@@ -231,8 +231,15 @@ func (w *worker) launch(task Task, leave leave) (flight, bool) {
 }
 
 func (w *worker) apply(o Outcome) {
+	before := w.run.Steps[o.at()]
 	w.run = Apply(w.run, o, w.now(), w.Jitter)
 	w.dirty = true
+	after := w.run.Steps[o.at()]
+	if after == nil || after.State != responder.StepFailed || before != nil && before.State == responder.StepFailed {
+		return
+	}
+	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("rule", w.run.Finding.Rule).
+		Str("step", o.at()).Str("action", after.Action).Str("error", after.Error).Msg("step failed")
 }
 
 func (w *worker) land(o Outcome) {
