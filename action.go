@@ -97,7 +97,9 @@ type Param struct {
 	// Secret parameters hold a reference, env:NAME or secret:NAME, resolved by
 	// the action at the moment of acting; plain text is taken with a warning.
 	Secret bool
-	Doc    string
+	// Default is what a static text is where the flow gives none, "" if nothing is.
+	Default string
+	Doc     string
 }
 
 // Permission is one IAM statement that an action needs. Resources may use

@@ -30,7 +30,7 @@ func (c *chat) Spec() responder.Spec {
 		Kind: responder.Notice,
 		Doc:  "Posts the finding, a message of the flow's own or a template to " + c.service + ".",
 		Params: []responder.Param{
-			{Name: "webhookURL", Type: responder.TextParam, Static: true, Secret: true,
+			{Name: "webhookURL", Type: responder.TextParam, Static: true, Secret: true, Default: c.address,
 				Doc: "The incoming webhook's https address as env:NAME or secret:NAME; " + c.address + " if not given. http is taken for this machine alone."},
 			{Name: "message", Type: responder.MessageParam,
 				Doc: "What to say in place of the finding's title and message: a text, or header and values. A template goes before it."},

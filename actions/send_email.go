@@ -52,7 +52,7 @@ func (a *sendEmail) Spec() responder.Spec {
 		Kind: responder.Notice,
 		Doc:  "Sends the finding and its event to the e-mail subscribers of an SNS topic.",
 		Params: []responder.Param{
-			{Name: "topicARN", Type: responder.TextParam, Static: true,
+			{Name: "topicARN", Type: responder.TextParam, Static: true, Default: defaultTopic,
 				Doc: "The topic's ARN, or env:NAME; " + defaultTopic + " if not given. A topic not called " + EmailTopicName + " needs a permission of its own."},
 			{Name: "subject", Type: responder.TextParam, Doc: "The subject; the finding's title if not given."},
 			{Name: "message", Type: responder.MessageParam,

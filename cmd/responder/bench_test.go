@@ -43,7 +43,7 @@ func benchPipeline(b *testing.B) (*app, *pipeline) {
 			b.Error(err)
 		}
 	})
-	p, err := a.newPipeline(pipelineOptions{db: db, definitions: definitions, mode: responder.ModeDry, skipWaits: true, observer: silent{}, log: zerolog.Nop()})
+	p, err := a.newPipeline(pipelineOptions{db: db, runs: db.Runs(), definitions: definitions, mode: responder.ModeDry, skipWaits: true, observer: silent{}, log: zerolog.Nop()})
 	if err != nil {
 		b.Fatal(err)
 	}

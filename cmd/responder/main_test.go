@@ -121,8 +121,8 @@ func TestRunOnce(t *testing.T) {
 func TestRunOnceSummary(t *testing.T) {
 	c := newCLI(t)
 	for pass, want := range []string{
-		`{"events":9,"duplicates":0,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{"succeeded":6},"dead":0,"refused":0}`,
-		`{"events":9,"duplicates":5,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{},"dead":0,"refused":0}`,
+		`{"events":9,"duplicates":0,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{"succeeded":6},"failed_steps":0,"dead":0,"refused":0}`,
+		`{"events":9,"duplicates":5,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{},"failed_steps":0,"dead":0,"refused":0}`,
 	} {
 		out, _ := c.run(exitDone, "run", "--once", "--format", "json", "--data", c.data, repo+"events")
 		lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -142,7 +142,7 @@ func TestRunOnceSummary(t *testing.T) {
 	}
 	c.write("in.jsonl", one.String()+"\n"+one.String()+"\n{\"broken\n{\"neither\":1}\n")
 	out, errs := c.run(exitInput, "run", "--once", "--format", "json", "--data", filepath.Join(c.dir, "other"), filepath.Join(c.dir, "in.jsonl"))
-	c.has(out, `{"events":2,"duplicates":1,"matched":2,"unmatched":0,"rule_errors":2,"findings":2,"runs":{"succeeded":1},"dead":0,"refused":2}`)
+	c.has(out, `{"events":2,"duplicates":1,"matched":2,"unmatched":0,"rule_errors":2,"findings":2,"runs":{"succeeded":1},"failed_steps":0,"dead":0,"refused":2}`)
 	c.has(errs, "in.jsonl", "rule error", "2 records could not be taken")
 }
 
@@ -365,6 +365,12 @@ func (o *transcript) wait(t *testing.T, pattern string) string {
 
 func (c *cli) serve(args ...string) *process {
 	c.t.Helper()
+	return c.serveAs(`Serving (http://\S+/events)`, args...)
+}
+
+// serveAs serves, and finds its address in the output.
+func (c *cli) serveAs(address string, args ...string) *process {
+	c.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	p := &process{cli: c, out: &transcript{changed: make(chan struct{})}, stop: stop, done: make(chan int, 1)}
 	a := c.app(strings.NewReader(""), p.out, p.out)
@@ -372,7 +378,7 @@ func (c *cli) serve(args ...string) *process {
 		p.done <- a.run(ctx, c.args(append([]string{"run", "--listen", "127.0.0.1:0", "--data", c.data}, args...)))
 	}()
 	c.t.Cleanup(p.end)
-	p.url = p.out.wait(c.t, `Serving (http://\S+/events)`)
+	p.url = p.out.wait(c.t, address)
 	return p
 }
 

@@ -53,6 +53,7 @@ type pipeline struct {
 // pipelineOptions is what a pipeline is made of.
 type pipelineOptions struct {
 	db          *sqlite.DB
+	runs        responder.RunStore // the database's, or one around it
 	definitions *wiring.Definitions
 	mode        responder.Mode
 	skipWaits   bool
@@ -80,7 +81,7 @@ func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.dispatcher, err = dispatch.New(dispatch.Config{
 		Flows:     func() *dispatch.Flows { return p.definitions.Load().Flows },
 		Accounts:  func() map[string]map[string]any { return p.definitions.Load().Rules.Accounts },
-		Catalogue: a.catalogue(secrets), Runs: o.db.Runs(), Findings: p.findings,
+		Catalogue: a.catalogue(secrets), Runs: o.runs, Findings: p.findings,
 		Mode: o.mode, SkipWaits: o.skipWaits, OwnRoles: o.ownRoles, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
 	})
 	return p, err

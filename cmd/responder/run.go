@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/archive"
 )
@@ -76,12 +75,17 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 	if err != nil {
 		return err
 	}
+	if o.live {
+		if err := a.warnOfReferences(ctx, definitions, db.Secrets()); err != nil {
+			return err
+		}
+	}
 	t := newTally(10 * toldEvents)
 	if a.format == "json" {
 		t.keep = 1 << 20
 	}
 	p, err := a.newPipeline(pipelineOptions{
-		db: db, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: t, log: a.logger().Level(level),
+		db: db, runs: meeting{db.Runs(), t.met}, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: t, log: a.logger().Level(level),
 	})
 	if err != nil {
 		return err
@@ -109,17 +113,8 @@ func (a *app) once(ctx context.Context, p *pipeline, t *tally, mode responder.Mo
 	if err != nil {
 		return err
 	}
-	if a.format == "json" {
-		for _, r := range t.rest() {
-			if err := a.printJSON(runLine(r)); err != nil {
-				return err
-			}
-		}
-		if err := a.printJSON(s); err != nil {
-			return err
-		}
-	} else {
-		a.tellWork(p, t, s, mode)
+	if err := a.tellWork(p, t, s, mode); err != nil {
+		return err
 	}
 	if n := p.postponed.Load(); n > 0 {
 		return fmt.Errorf("%s could not be handled and are kept for another try: run again", count(int(n), "message"))
@@ -203,18 +198,20 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 	return taken, refused, err
 }
 
-func (a *app) tellWork(p *pipeline, t *tally, s summary, mode responder.Mode) {
-	d := p.definitions.Load()
-	a.tellSummary(s, mode)
-	a.tellStories(t, d.Rules, func(rule string) []responder.Flow {
-		var flows []responder.Flow
-		for _, f := range d.Flows.All() {
-			if !f.Disabled && dispatch.For(f, rule) {
-				flows = append(flows, f)
-			}
+// tellWork tells what became of the paths: stories for people, else a line a
+// run and the summary.
+func (a *app) tellWork(p *pipeline, t *tally, s summary, mode responder.Mode) error {
+	if a.format == "text" {
+		a.tellSummary(s, mode)
+		a.tellStories(t, p.definitions.Load())
+		return nil
+	}
+	for _, r := range t.latest() {
+		if err := a.printJSON(runLine(r)); err != nil {
+			return err
 		}
-		return flows
-	})
+	}
+	return a.printJSON(s)
 }
 
 // serve works on the paths, then on what is posted.
@@ -232,27 +229,26 @@ func (a *app) serve(ctx context.Context, p *pipeline, t *tally, mode responder.M
 	if err != nil {
 		return err
 	}
-	if len(paths) > 0 && a.format == "text" {
-		a.tellWork(p, t, s, mode)
+	if len(paths) > 0 {
+		if err := a.tellWork(p, t, s, mode); err != nil {
+			return err
+		}
 	}
-	var mu sync.Mutex
-	t.goLive(func(r *responder.Run) {
-		mu.Lock()
-		defer mu.Unlock()
-		a.tellLive(r)
-	})
+	t.goLive(a.live(p))
 	watcher, err := a.watch(p)
 	if err != nil {
 		return err
 	}
 	defer watcher.Close()
-	a.tellServing(server.URL(), folder, made, mode)
+	if err := a.tellServing(server.URL(), folder, made, mode); err != nil {
+		return err
+	}
 	return a.all(ctx, p.serve, server.Serve, watcher.loop)
 }
 
-func (a *app) tellServing(url, folder string, made bool, mode responder.Mode) {
+func (a *app) tellServing(url, folder string, made bool, mode responder.Mode) error {
 	if a.format == "json" {
-		return
+		return a.printJSON(map[string]string{"serving": url + "/events", "key_file": filepath.Join(folder, keyFile), "mode": string(mode)})
 	}
 	key := "The API key is in " + filepath.Join(folder, keyFile)
 	if made {
@@ -262,25 +258,9 @@ func (a *app) tellServing(url, folder string, made bool, mode responder.Mode) {
 	if mode == responder.ModeLive {
 		acts = "live: notices are sent, and repairs done where a flow says so"
 	}
-	fmt.Fprintf(a.stdout, "Next: edit %s (reloads on save) · responder try 'action == \"iam:CreateUser\"' events/\nServing %s/events (%s). %s. Ctrl-C ends it.\n",
+	_, err := fmt.Fprintf(a.stdout, "Next: edit %s (reloads on save) · responder try 'action == \"iam:CreateUser\"' events/\nServing %s/events (%s). %s. Ctrl-C ends it.\n",
 		a.rules, url, acts, key)
-}
-
-// tellLive tells of a run that came to rest while serving.
-func (a *app) tellLive(r *responder.Run) {
-	if a.format == "json" {
-		if err := a.printJSON(runLine(r)); err != nil {
-			fmt.Fprintln(a.stderr, "responder:", err)
-		}
-		return
-	}
-	event, err := responder.DecodeEvent(r.Finding.Event)
-	if err != nil {
-		fmt.Fprintln(a.stderr, "responder:", clean(err.Error()))
-		return
-	}
-	a.tellFinding(r.Finding, event, nil)
-	fmt.Fprintf(a.stdout, "  └ %s\n", a.chain(r))
+	return err
 }
 
 // runJSON is the line of a run.
@@ -290,6 +270,7 @@ type runJSON struct {
 	Flow     string             `json:"flow"`
 	Severity responder.Severity `json:"severity"`
 	State    responder.RunState `json:"state"`
+	Failed   int                `json:"failed_steps"`
 	Mode     responder.Mode     `json:"mode"`
 	Message  string             `json:"message"`
 	Cause    string             `json:"cause,omitempty"`
@@ -297,7 +278,7 @@ type runJSON struct {
 }
 
 func runLine(r *responder.Run) runJSON {
-	line := runJSON{Run: r.ID, Rule: r.Finding.Rule, Flow: r.Flow.Name, Severity: r.Finding.Severity, State: r.State, Mode: r.Mode, Message: r.Finding.Message, Cause: r.Cause}
+	line := runJSON{Run: r.ID, Rule: r.Finding.Rule, Flow: r.Flow.Name, Severity: r.Finding.Severity, State: r.State, Failed: r.FailedSteps(), Mode: r.Mode, Message: r.Finding.Message, Cause: r.Cause}
 	if event, err := responder.DecodeEvent(r.Finding.Event); err == nil {
 		line.EventID = eventID(event)
 	}

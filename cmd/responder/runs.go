@@ -80,7 +80,7 @@ func (a *app) listRuns(ctx context.Context, data string, q responder.RunQuery) (
 		if a.format == "json" {
 			err = a.printJSON(r)
 		} else {
-			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60))
+			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60)+a.failedSteps(r))
 		}
 		if err != nil {
 			return err
@@ -94,6 +94,14 @@ func (a *app) listRuns(ctx context.Context, data string, q responder.RunQuery) (
 		_, err = fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more)
 	}
 	return err
+}
+
+// failedSteps tells of a run that has steps which failed, and that did not fail itself.
+func (a *app) failedSteps(r responder.RunSummary) string {
+	if r.FailedSteps == 0 || r.State == responder.RunFailed {
+		return ""
+	}
+	return a.paint().red(fmt.Sprintf(" (%s failed)", count(r.FailedSteps, "step")))
 }
 
 // shortID is enough of an id to name a run.

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/detect"
+	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -22,6 +24,9 @@ func (a *app) tellSummary(s summary, mode responder.Mode) {
 		runs += n
 	}
 	text := fmt.Sprintf("%s · %s · %s · %s", count(s.Events, "event"), count(s.Findings, "finding"), count(runs, "run"), count(s.RuleErrors+s.Dead+s.Refused, "error"))
+	if s.FailedSteps > 0 {
+		text += fmt.Sprintf(" · %s failed", count(s.FailedSteps, "step"))
+	}
 	if s.Duplicates > 0 {
 		text += fmt.Sprintf(" · %s seen before", count(s.Duplicates, "event"))
 	}
@@ -32,9 +37,20 @@ func (a *app) tellSummary(s summary, mode responder.Mode) {
 	fmt.Fprintf(a.stdout, "%s%s%s\n", p.bold(text), strings.Repeat(" ", max(2, 72-len([]rune(text)))), p.faint(note))
 }
 
+// flowsFor gives the enabled flows that are for a rule.
+func flowsFor(d *wiring.Definitions, rule string) []responder.Flow {
+	var flows []responder.Flow
+	for _, f := range d.Flows.All() {
+		if !f.Disabled && dispatch.For(f, rule) {
+			flows = append(flows, f)
+		}
+	}
+	return flows
+}
+
 // tellStories tells what became of the first events.
-func (a *app) tellStories(t *tally, rules *detect.Rules, flows func(rule string) []responder.Flow) {
-	outcomes, runsOf := t.stories()
+func (a *app) tellStories(t *tally, d *wiring.Definitions) {
+	outcomes, runsOf, known := t.stories()
 	p := a.paint()
 	told := 0
 	for _, o := range outcomes {
@@ -47,27 +63,46 @@ func (a *app) tellStories(t *tally, rules *detect.Rules, flows func(rule string)
 		}
 		if len(o.Findings) == 0 {
 			if len(outcomes) <= toldEvents {
-				a.tellMiss(o.Event, rules)
+				a.tellMiss(o.Event, d.Rules)
 				told++
 			}
 			continue
 		}
 		told++
 		for _, f := range o.Findings {
-			a.tellFinding(f, o.Event, rules.Accounts)
-			runs := runsOf(f)
+			a.tellFinding(f, o.Event, d.Rules.Accounts)
+			runs, flows := runsOf(f), flowsFor(d, f.Rule)
 			for _, r := range runs {
-				fmt.Fprintf(a.stdout, "  └ %s\n", a.chain(r))
+				a.tellChain(r, len(flows) > 1)
 			}
-			if len(runs) == 0 {
-				why := "no flow is for it"
-				if len(flows(f.Rule)) > 0 {
-					why = "seen before: its run is there already"
-				}
-				fmt.Fprintln(a.stdout, p.faint("  └ "+why))
+			switch {
+			case len(runs) > 0:
+			case known(f):
+				a.tellNoRun(seenBefore)
+			case len(flows) == 0:
+				a.tellNoRun(noFlow)
+			default:
+				a.tellNoRun("the condition of its flow is not met")
 			}
 		}
 	}
+}
+
+// Why a finding makes no run.
+const (
+	noFlow     = "no flow is for it"
+	seenBefore = "seen before: its run is there already"
+)
+
+func (a *app) tellNoRun(why string) { fmt.Fprintln(a.stdout, a.paint().faint("  └ "+why)) }
+
+// tellChain tells of a run; of the flow too, where several answer one rule.
+func (a *app) tellChain(r *responder.Run, named bool) {
+	name := ""
+	if named {
+		name = line(r.Flow.Name, 40) + ": "
+	}
+	fmt.Fprintf(a.stdout, "  └ %s%s\n", name, a.chain(r))
 }
 
 func (a *app) tellFinding(f responder.Finding, event responder.Event, accounts map[string]map[string]any) {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/detect"
+	"github.com/skycrafters/responder/internal/sqlite"
 )
 
 // tally counts what becomes of events, and remembers the first of them in full
@@ -14,31 +17,50 @@ type tally struct {
 	mu       sync.Mutex
 	keep     int // events remembered in full
 	outcomes []detect.Outcome
-	seen     map[string]*seen // by event key
+	matches  map[string]int              // how often the event of a key was found
+	meetings map[string]map[string]*fate // by event key and run
+	known    map[string]bool             // findings that met a run of an earlier delivery
 	runs     map[string]*responder.Run
-	states   map[string]responder.RunState // of every run, by id
-	order    []string                      // of runs, as they began
+	rests    map[string]rest // of every run, by id
+	order    []string        // of runs, as they began
 
 	events, matched, ruleErrors, findings int
 
-	live func(*responder.Run) // nil, or told of each run that comes to rest
+	teller teller // nil, or told of everything as it happens
 }
 
-// seen is what happened to the events of one key.
-type seen struct {
-	matched int  // how often it was found
-	made    bool // whether that made a run
+// teller is told of what happens while serving, one thing at a time.
+type teller interface {
+	event(detect.Outcome)
+	run(*responder.Run) // as it came to rest
+	met(*responder.Run) // a finding came again: its run is there already
+}
+
+// fate is what the findings of an event did to one run.
+type fate struct {
+	made bool
+	met  int
+}
+
+// rest is how a run stood when it was last stored.
+type rest struct {
+	state  responder.RunState
+	failed int // steps
 }
 
 func newTally(keep int) *tally {
-	return &tally{keep: keep, seen: map[string]*seen{}, runs: map[string]*responder.Run{}, states: map[string]responder.RunState{}}
+	return &tally{
+		keep: keep, matches: map[string]int{}, meetings: map[string]map[string]*fate{}, known: map[string]bool{},
+		runs: map[string]*responder.Run{}, rests: map[string]rest{},
+	}
 }
 
 // event implements observer.
 func (t *tally) event(o detect.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.live != nil {
+	if t.teller != nil {
+		t.teller.event(o)
 		return
 	}
 	t.events++
@@ -49,87 +71,138 @@ func (t *tally) event(o detect.Outcome) {
 	}
 	if len(o.Findings) > 0 {
 		t.matched++
-		t.of(o.Event.Key()).matched++
+		t.matches[o.Event.Key()]++
 	}
-}
-
-func (t *tally) of(key string) *seen {
-	s := t.seen[key]
-	if s == nil {
-		s = &seen{}
-		t.seen[key] = s
-	}
-	return s
 }
 
 // run implements observer.
 func (t *tally) run(r *responder.Run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.live != nil {
+	if t.teller != nil {
 		if r.State.Ended() || r.State == responder.RunWaiting {
-			t.live(r)
+			t.teller.run(r)
 		}
 		return
 	}
-	if _, known := t.states[r.ID]; !known {
+	if _, known := t.rests[r.ID]; !known {
 		t.order = append(t.order, r.ID)
 	}
-	t.states[r.ID] = r.State
+	t.rests[r.ID] = rest{r.State, r.FailedSteps()}
 	if _, known := t.runs[r.ID]; known || len(t.runs) < 4*t.keep {
 		t.runs[r.ID] = r
 	}
 	if r.Version == 1 {
-		if e, err := responder.DecodeEvent(r.Finding.Event); err == nil {
-			t.of(e.Key()).made = true
-		}
+		t.fate(r).made = true
 	}
 }
 
-// goLive forgets what was remembered and tells of runs as they come to rest.
-func (t *tally) goLive(tell func(*responder.Run)) {
+// met notes that a finding is one of a run that exists.
+func (t *tally) met(r *responder.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.teller != nil {
+		t.teller.met(r)
+		return
+	}
+	t.fate(r).met++
+	if len(t.known) < 4*t.keep {
+		t.known[findingKey(r.Finding)] = true
+	}
+}
+
+// fate is what the event of a run's finding did to the run so far.
+func (t *tally) fate(r *responder.Run) *fate {
+	key := r.Finding.Key
+	if e, err := responder.DecodeEvent(r.Finding.Event); err == nil {
+		key = e.Key()
+	}
+	of := t.meetings[key]
+	if of == nil {
+		of = map[string]*fate{}
+		t.meetings[key] = of
+	}
+	if of[r.ID] == nil {
+		of[r.ID] = &fate{}
+	}
+	return of[r.ID]
+}
+
+// goLive forgets what was remembered, and lets everything be told as it happens.
+func (t *tally) goLive(to teller) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.keep, t.outcomes, t.order = 0, nil, nil
+	clear(t.matches)
+	clear(t.meetings)
+	clear(t.known)
 	clear(t.runs)
-	clear(t.seen)
-	clear(t.states)
-	t.live = tell
+	clear(t.rests)
+	t.teller = to
+}
+
+// meeting is the store of runs that tells of findings whose run exists.
+type meeting struct {
+	*sqlite.Runs
+	met func(*responder.Run)
+}
+
+// Create implements responder.RunStore.
+func (m meeting) Create(ctx context.Context, run *responder.Run) error {
+	err := m.Runs.Create(ctx, run)
+	if errors.Is(err, responder.ErrExists) {
+		m.met(run)
+	}
+	return err
 }
 
 // summary is the last line of `run --once --format json`. events is matched +
-// unmatched; duplicates are those of the matched that made no run because an
-// earlier delivery had.
+// unmatched; duplicates are those of the matched whose run an earlier delivery
+// had made.
 type summary struct {
-	Events     int                        `json:"events"`
-	Duplicates int                        `json:"duplicates"`
-	Matched    int                        `json:"matched"`
-	Unmatched  int                        `json:"unmatched"`
-	RuleErrors int                        `json:"rule_errors"`
-	Findings   int                        `json:"findings"`
-	Runs       map[responder.RunState]int `json:"runs"` // made or moved on now, by state
-	Dead       int                        `json:"dead"`
-	Refused    int                        `json:"refused"` // input that was no event
+	Events      int                        `json:"events"`
+	Duplicates  int                        `json:"duplicates"`
+	Matched     int                        `json:"matched"`
+	Unmatched   int                        `json:"unmatched"`
+	RuleErrors  int                        `json:"rule_errors"`
+	Findings    int                        `json:"findings"`
+	Runs        map[responder.RunState]int `json:"runs"`         // made or moved on now, by state
+	FailedSteps int                        `json:"failed_steps"` // of these runs
+	Dead        int                        `json:"dead"`
+	Refused     int                        `json:"refused"` // input that was no event
 }
 
 func (t *tally) summary() summary {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := summary{Events: t.events, Matched: t.matched, Unmatched: t.events - t.matched, RuleErrors: t.ruleErrors, Findings: t.findings, Runs: map[responder.RunState]int{}}
-	for _, key := range t.seen {
-		s.Duplicates += key.matched
-		if key.made && key.matched > 0 {
-			s.Duplicates--
-		}
+	for key, runs := range t.meetings {
+		s.Duplicates += duplicates(t.matches[key], runs)
 	}
-	for _, state := range t.states {
-		s.Runs[state]++
+	for _, r := range t.rests {
+		s.Runs[r.state]++
+		s.FailedSteps += r.failed
 	}
 	return s
 }
 
-// stories gives the remembered events, and the runs of a finding.
-func (t *tally) stories() ([]detect.Outcome, func(responder.Finding) []*responder.Run) {
+// duplicates is how many of an event's deliveries that matched met a run. One
+// made now was made by one of them.
+func duplicates(matched int, runs map[string]*fate) int {
+	most := 0
+	for _, f := range runs {
+		others := matched
+		if f.made {
+			others--
+		}
+		most = max(most, min(f.met, others))
+	}
+	return most
+}
+
+// stories gives the remembered events, the runs of a finding, and whether a
+// finding met a run of an earlier delivery.
+func (t *tally) stories() (outcomes []detect.Outcome, runsOf func(responder.Finding) []*responder.Run, known func(responder.Finding) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	byFinding := map[string][]*responder.Run{}
@@ -139,13 +212,15 @@ func (t *tally) stories() ([]detect.Outcome, func(responder.Finding) []*responde
 			byFinding[key] = append(byFinding[key], r)
 		}
 	}
-	return slices.Clone(t.outcomes), func(f responder.Finding) []*responder.Run { return byFinding[findingKey(f)] }
+	runsOf = func(f responder.Finding) []*responder.Run { return byFinding[findingKey(f)] }
+	known = func(f responder.Finding) bool { return t.known[findingKey(f)] }
+	return slices.Clone(t.outcomes), runsOf, known
 }
 
 func findingKey(f responder.Finding) string { return f.RunID("") }
 
-// rest gives the latest of every remembered run, as they began.
-func (t *tally) rest() []*responder.Run {
+// latest gives the last state of every remembered run, as they began.
+func (t *tally) latest() []*responder.Run {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var runs []*responder.Run

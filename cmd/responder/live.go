@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/detect"
+)
+
+// toldMisses is how many events without a match are told of in a minute.
+const toldMisses = 20
+
+// live tells of what happens while serving. tally calls it for one thing at a time.
+type live struct {
+	*app
+	pipeline *pipeline
+	minute   time.Time // when the minute began in which misses are counted
+	misses   int
+}
+
+var _ teller = (*live)(nil)
+
+func (a *app) live(p *pipeline) *live { return &live{app: a, pipeline: p} }
+
+// event tells of what makes no run: events without a match, as many as can be
+// read, and findings that no flow is for.
+func (l *live) event(o detect.Outcome) {
+	if l.format == "json" {
+		return
+	}
+	d := l.pipeline.definitions.Load()
+	for _, f := range o.Findings {
+		if len(flowsFor(d, f.Rule)) == 0 {
+			l.tellFinding(f, o.Event, d.Rules.Accounts)
+			l.tellNoRun(noFlow)
+		}
+	}
+	if len(o.Findings) > 0 {
+		return
+	}
+	if now := l.now(); now.Sub(l.minute) >= time.Minute {
+		l.minute, l.misses = now, 0
+	}
+	switch l.misses++; {
+	case l.misses <= toldMisses:
+		l.tellMiss(o.Event, d.Rules)
+	case l.misses == toldMisses+1:
+		fmt.Fprintln(l.stdout, l.paint().faint("… more events without a match in this minute"))
+	}
+}
+
+// run tells of a run that came to rest.
+func (l *live) run(r *responder.Run) {
+	if l.format == "json" {
+		if err := l.printJSON(runLine(r)); err != nil {
+			fmt.Fprintln(l.stderr, "responder:", err)
+		}
+		return
+	}
+	if l.heading(r) {
+		l.tellChain(r, len(flowsFor(l.pipeline.definitions.Load(), r.Finding.Rule)) > 1)
+	}
+}
+
+// met tells of a finding that came again.
+func (l *live) met(r *responder.Run) {
+	if l.format == "text" && l.heading(r) {
+		l.tellNoRun(seenBefore)
+	}
+}
+
+// heading tells of a run's finding; false if its event cannot be read.
+func (l *live) heading(r *responder.Run) bool {
+	event, err := responder.DecodeEvent(r.Finding.Event)
+	if err != nil {
+		fmt.Fprintln(l.stderr, "responder:", clean(err.Error()))
+		return false
+	}
+	l.tellFinding(r.Finding, event, l.pipeline.definitions.Load().Rules.Accounts)
+	return true
+}
