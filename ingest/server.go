@@ -7,6 +7,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -50,8 +51,15 @@ func Listen(address string, handler http.Handler, log zerolog.Logger) (*Server, 
 // Addr is the address that is bound.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// URL is where the server is reached, as in "http://127.0.0.1:8080".
-func (s *Server) URL() string { return "http://" + s.Addr().String() }
+// URL is where this machine reaches the server, as in "http://127.0.0.1:8080";
+// of all addresses (Go binds both families then), the loopback's.
+func (s *Server) URL() string {
+	address := s.Addr().String()
+	if tcp, ok := s.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + address
+}
 
 // Serve serves until ctx is done, lets requests under way end within ten
 // seconds, and closes the listener. nil if it ended because of ctx and nothing

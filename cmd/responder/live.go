@@ -13,15 +13,12 @@ const toldMisses = 20
 
 // live tells of what happens while serving. tally calls it for one thing at a time.
 type live struct {
-	*app
-	pipeline *pipeline
-	minute   time.Time // when the minute began in which misses are counted
-	misses   int
+	*running
+	minute time.Time // when the minute began in which misses are counted
+	misses int
 }
 
 var _ teller = (*live)(nil)
-
-func (a *app) live(p *pipeline) *live { return &live{app: a, pipeline: p} }
 
 // event tells of what makes no run: events without a match, as many as can be
 // read, and findings that no flow is for.

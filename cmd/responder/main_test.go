@@ -194,6 +194,10 @@ func TestUsage(t *testing.T) {
 		"secrets set ../x":                "cannot name a secret",
 		"runs list --max 0":               "--max must be at least 1",
 		"version extra":                   "takes no arguments",
+		"run --listen nonsense":           `--listen: address nonsense: missing port in address: write 127.0.0.1:8787`,
+		"run --listen localhost:99999":    "a port is a number up to 65535",
+		"run --host http://x":             "write a name or an address alone",
+		"run --host x:80":                 "write a name or an address alone",
 	} {
 		_, errs := c.run(exitUsage, strings.Fields(args)...)
 		c.has(errs, want)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"sync"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -22,7 +20,25 @@ const defaultListen = "127.0.0.1:8787"
 type runOptions struct {
 	listen, data, log string
 	once, live        bool
-	ownRoles          []string
+	hosts, ownRoles   []string
+}
+
+// mode is dry unless --live is given.
+func (o runOptions) mode() responder.Mode {
+	if o.live {
+		return responder.ModeLive
+	}
+	return responder.ModeDry
+}
+
+// running is one `responder run`.
+type running struct {
+	*app
+	runOptions
+	folder   string   // of the data
+	files    snapshot // as rules and flows were when they were loaded
+	pipeline *pipeline
+	tally    *tally
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -37,10 +53,14 @@ func (a *app) runCommand() *cobra.Command {
 			if o.once && len(paths) == 0 {
 				return usagef("--once needs something to work on: name files or folders")
 			}
+			if err := o.checkAddress(); err != nil {
+				return err
+			}
 			return a.runAll(cmd.Context(), o, paths)
 		},
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", defaultListen, "where to serve; port 0 picks a free one")
+	cmd.Flags().StringSliceVar(&o.hosts, "host", nil, "another name of this machine that requests may be for; may be repeated (default: localhost and the host of --listen)")
 	cmd.Flags().StringVar(&o.data, "data", "", "the data folder (default: XDG state, ~/.local/state/responder)")
 	cmd.Flags().StringVar(&o.log, "log-level", "warn", "what to log to stderr: debug, info, warn, error or disabled")
 	cmd.Flags().BoolVar(&o.once, "once", false, "work on the paths, tell what became of them, and end; dry waits are passed over")
@@ -50,6 +70,7 @@ func (a *app) runCommand() *cobra.Command {
 }
 
 func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err error) {
+	files := a.look() // before they are loaded: what is saved meanwhile is seen
 	definitions, err := a.load()
 	if err != nil {
 		return err
@@ -67,10 +88,6 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 	if err != nil || level == zerolog.NoLevel {
 		return usagef("--log-level %q: there are debug, info, warn, error, disabled", o.log)
 	}
-	mode := responder.ModeDry
-	if o.live {
-		mode = responder.ModeLive
-	}
 	ownRoles, err := a.ownRoles(ctx, o, definitions)
 	if err != nil {
 		return err
@@ -80,23 +97,23 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 			return err
 		}
 	}
-	t := newTally(10 * toldEvents)
+	r := &running{app: a, runOptions: o, folder: folder, files: files, tally: newTally(10 * toldEvents)}
 	if a.format == "json" {
-		t.keep = 1 << 20
+		r.tally.keep = 1 << 20
 	}
-	p, err := a.newPipeline(pipelineOptions{
-		db: db, runs: meeting{db.Runs(), t.met}, definitions: definitions, mode: mode, skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: t, log: a.logger().Level(level),
+	r.pipeline, err = a.newPipeline(pipelineOptions{
+		db: db, runs: meeting{db.Runs(), r.tally.met}, definitions: definitions, mode: o.mode(), skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: r.tally, log: a.logger().Level(level),
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.takeOver(ctx); err != nil {
+	if err := r.pipeline.takeOver(ctx); err != nil {
 		return err
 	}
 	if o.once {
-		return a.once(ctx, p, t, mode, paths)
+		return r.workOnce(ctx, paths)
 	}
-	return a.serve(ctx, p, t, mode, o.listen, folder, paths)
+	return r.serve(ctx, paths)
 }
 
 // logger writes to stderr: for people on a terminal, as JSON lines elsewhere.
@@ -107,16 +124,16 @@ func (a *app) logger() zerolog.Logger {
 	return zerolog.New(a.stderr).With().Timestamp().Logger()
 }
 
-// once works on the paths and ends.
-func (a *app) once(ctx context.Context, p *pipeline, t *tally, mode responder.Mode, paths []string) error {
-	s, err := a.work(ctx, p, t, paths)
+// workOnce works on the paths and ends.
+func (r *running) workOnce(ctx context.Context, paths []string) error {
+	s, err := r.work(ctx, paths)
 	if err != nil {
 		return err
 	}
-	if err := a.tellWork(p, t, s, mode); err != nil {
+	if err := r.tellWork(s); err != nil {
 		return err
 	}
-	if n := p.postponed.Load(); n > 0 {
+	if n := r.pipeline.postponed.Load(); n > 0 {
 		return fmt.Errorf("%s could not be handled and are kept for another try: run again", count(int(n), "message"))
 	}
 	if s.Refused > 0 {
@@ -126,12 +143,12 @@ func (a *app) once(ctx context.Context, p *pipeline, t *tally, mode responder.Mo
 }
 
 // work takes in the paths and drains the queues.
-func (a *app) work(ctx context.Context, p *pipeline, t *tally, paths []string) (summary, error) {
-	taken, refused, err := a.takeIn(ctx, p.events, paths, func() error { return p.drain(ctx) })
+func (r *running) work(ctx context.Context, paths []string) (summary, error) {
+	taken, refused, err := r.takeIn(ctx, paths)
 	if err == nil {
-		err = p.drain(ctx)
+		err = r.pipeline.drain(ctx)
 	}
-	s := t.summary()
+	s := r.tally.summary()
 	if stopped := interrupted(ctx, s.Events, "event"); stopped != nil {
 		return summary{}, fmt.Errorf("%w of %d taken in: the others are kept for the next run", stopped, taken)
 	}
@@ -139,7 +156,7 @@ func (a *app) work(ctx context.Context, p *pipeline, t *tally, paths []string) (
 		return summary{}, err
 	}
 	s.Refused = refused
-	stats, err := p.db.Stats(ctx)
+	stats, err := r.pipeline.db.Stats(ctx)
 	if err != nil {
 		return summary{}, err
 	}
@@ -150,19 +167,19 @@ func (a *app) work(ctx context.Context, p *pipeline, t *tally, paths []string) (
 }
 
 // takeIn puts the events of files on the queue, a batch a transaction, and
-// calls full when many are waiting. It says how many it took in, and how many
+// drains the queues when many are waiting. It says how many it took in, and how many
 // records were no events.
-func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string, full func() error) (taken, refused int, err error) {
+func (r *running) takeIn(ctx context.Context, paths []string) (taken, refused int, err error) {
 	const most = 10_000
 	var batch []responder.Message
 	waiting := 0
-	progress := a.progress("events taken in")
+	progress := r.progress("events taken in")
 	defer progress.clear()
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if err := queue.Send(ctx, batch...); err != nil {
+		if err := r.pipeline.events.Send(ctx, batch...); err != nil {
 			return fmt.Errorf("take in events: %w", err)
 		}
 		progress.add(len(batch))
@@ -173,16 +190,16 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 			return nil
 		}
 		waiting = 0
-		return full()
+		return r.pipeline.drain(ctx)
 	}
-	for record, err := range archive.Records(ctx, paths, a.stdin) {
+	for record, err := range archive.Records(ctx, paths, r.stdin) {
 		var event responder.Event
 		if err == nil {
 			event, err = ingest.Normalise(record.Raw)
 		}
 		if err != nil {
 			refused++
-			a.tellDamage(record, err)
+			r.tellDamage(record, err)
 			continue
 		}
 		if batch = append(batch, responder.Message{Body: event.Raw}); len(batch) == batchSize {
@@ -200,67 +217,18 @@ func (a *app) takeIn(ctx context.Context, queue responder.Sender, paths []string
 
 // tellWork tells what became of the paths: stories for people, else a line a
 // run and the summary.
-func (a *app) tellWork(p *pipeline, t *tally, s summary, mode responder.Mode) error {
-	if a.format == "text" {
-		a.tellSummary(s, mode)
-		a.tellStories(t, p.definitions.Load())
+func (r *running) tellWork(s summary) error {
+	if r.format == "text" {
+		r.tellSummary(s, r.mode())
+		r.tellStories(r.tally, r.pipeline.definitions.Load())
 		return nil
 	}
-	for _, r := range t.latest() {
-		if err := a.printJSON(runLine(r)); err != nil {
+	for _, run := range r.tally.latest() {
+		if err := r.printJSON(runLine(run)); err != nil {
 			return err
 		}
 	}
-	return a.printJSON(s)
-}
-
-// serve works on the paths, then on what is posted.
-func (a *app) serve(ctx context.Context, p *pipeline, t *tally, mode responder.Mode, listen, folder string, paths []string) error {
-	made, err := ensureKey(ctx, p.db.Secrets(), folder, a.getenv("RESPONDER_API_KEY"))
-	if err != nil {
-		return err
-	}
-	server, err := ingest.Listen(listen, ingest.Handler(p.ingest, ingest.HandlerOptions{Log: p.log}), p.log)
-	if err != nil {
-		return fmt.Errorf("%w (--listen names another address)", err)
-	}
-	defer server.Close() // no harm if it served
-	s, err := a.work(ctx, p, t, paths)
-	if err != nil {
-		return err
-	}
-	if len(paths) > 0 {
-		if err := a.tellWork(p, t, s, mode); err != nil {
-			return err
-		}
-	}
-	t.goLive(a.live(p))
-	watcher, err := a.watch(p)
-	if err != nil {
-		return err
-	}
-	defer watcher.Close()
-	if err := a.tellServing(server.URL(), folder, made, mode); err != nil {
-		return err
-	}
-	return a.all(ctx, p.serve, server.Serve, watcher.loop)
-}
-
-func (a *app) tellServing(url, folder string, made bool, mode responder.Mode) error {
-	if a.format == "json" {
-		return a.printJSON(map[string]string{"serving": url + "/events", "key_file": filepath.Join(folder, keyFile), "mode": string(mode)})
-	}
-	key := "The API key is in " + filepath.Join(folder, keyFile)
-	if made {
-		key = "A new API key was made; it is in " + filepath.Join(folder, keyFile)
-	}
-	acts := "dry: nothing is sent"
-	if mode == responder.ModeLive {
-		acts = "live: notices are sent, and repairs done where a flow says so"
-	}
-	_, err := fmt.Fprintf(a.stdout, "Next: edit %s (reloads on save) · responder try 'action == \"iam:CreateUser\"' events/\nServing %s/events (%s). %s. Ctrl-C ends it.\n",
-		a.rules, url, acts, key)
-	return err
+	return r.printJSON(s)
 }
 
 // runJSON is the line of a run.
@@ -283,20 +251,4 @@ func runLine(r *responder.Run) runJSON {
 		line.EventID = eventID(event)
 	}
 	return line
-}
-
-// all runs functions side by side until the first ends, then stops the others.
-func (a *app) all(ctx context.Context, functions ...func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	errs := make([]error, len(functions))
-	var wg sync.WaitGroup
-	for i, f := range functions {
-		wg.Go(func() {
-			defer stop()
-			errs[i] = f(ctx)
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
