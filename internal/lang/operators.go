@@ -40,19 +40,19 @@ func member(from, key any) any {
 	}
 	switch list := from.(type) {
 	case []any:
-		if i, ok := within0(index, len(list)); ok {
+		if i, ok := inRange(index, len(list)); ok {
 			return list[i]
 		}
 	case []string:
-		if i, ok := within0(index, len(list)); ok {
+		if i, ok := inRange(index, len(list)); ok {
 			return list[i]
 		}
 	}
 	return nil
 }
 
-// within0 is an index into n elements; a negative one counts from the end.
-func within0(index, n int) (int, bool) {
+// inRange is an index into n elements; a negative one counts from the end.
+func inRange(index, n int) (int, bool) {
 	if index < 0 {
 		index += n
 	}
@@ -343,8 +343,8 @@ func negate(a any) any {
 	return nil
 }
 
-// span1 is a..b.
-func span1(a, b any) (any, error) {
+// upTo is a..b.
+func upTo(a, b any) (any, error) {
 	from, fromOK := whole(a)
 	to, toOK := whole(b)
 	if !fromOK || !toOK {
