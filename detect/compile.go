@@ -46,11 +46,13 @@ func (d *draft) compile(lists map[string]any, catalogue responder.Catalogue) (*r
 	r := &rule{name: d.name, id: c.text("id"), disabled: c.disabled()}
 	c.text("description")
 	r.when = c.expression("when")
+	c.judges("when", r.when)
 	r.each = c.expression("each")
 	if r.each != nil {
 		c.scope.Names = append(slices.Clone(c.scope.Names), "item")
 	}
 	r.condition = c.expression("if")
+	c.judges("if", r.condition)
 	c.scope.Names = append(slices.Clone(c.scope.Names), "meta")
 	r.severity = c.expression("severity")
 	r.title = c.template("title")
@@ -132,6 +134,30 @@ func (c *compiler) program(file *lang.File, node *yaml.Node) *lang.Program {
 	program, problems := lang.Compile(text, c.scope)
 	c.problems = append(c.problems, problems...)
 	return program
+}
+
+// judges refuses a condition that is the same for every event and not meant so:
+// a text or number, and fields of a rule in quotes, which as an object would be
+// a finding of every event.
+func (c *compiler) judges(field string, program *lang.Program) {
+	if program == nil {
+		return
+	}
+	at := c.draft.fields[field]
+	switch kind, keys := program.Literal(); {
+	case kind == "number" || kind == "text":
+		c.report(at, "write a condition, such as: action == \"iam:CreateUser\" && ok", "a %s is no condition", kind)
+	case kind == "object" && slices.ContainsFunc(keys, isField):
+		c.report(at, "take the quotes off", "this is a text that looks like a rule's fields")
+	case field == "if" && kind != "":
+		c.report(at, "write a condition, such as: item.id != nil", "a %s is no condition", kind)
+	}
+}
+
+// isField reports whether a key is one of a rule and not of a finding, which has
+// title, message, severity and resources, too.
+func isField(key string) bool {
+	return slices.Contains([]string{"when", "each", "if", "vars", "check", "remediate", "enabled"}, key)
 }
 
 // expressions is a field that is an expression or a list of them.

@@ -68,31 +68,55 @@ func TestProblems(t *testing.T) {
 		"escaped position": {"rules:\n  A: \"\\\"a\\\" == acton\"\n", []string{`rules.yml:2:16: unknown name "acton"`}},
 		"comma":            {"rules:\n  A: {when: ok, resources: [max(req.a, 1)]}\n", []string{"a comma ends the text in YAML"}},
 		// what YAML bites
-		"comment":       {"rules:\n  A: action == \"a #b\"\n", []string{"a quote is missing", "begins a comment", `A: 'action == "a #b"'`}},
-		"colon":         {"rules:\n  A: ok ? true : false\n", []string{"rules.yml:2:6: not valid YAML", "means a key to YAML", `A: 'ok ? true : false'`}},
-		"map literal":   {"rules:\n  A: get({a: 1}, \"a\") == 1\n", []string{`A: 'get({a: 1}, "a") == 1'`}},
-		"leading !":     {"rules:\n  A: !ok && denied\n", []string{"a leading ! means something else", "A: '!ok && denied'"}},
-		"lone !":        {"rules:\n  A: !ok\n", []string{"reads a leading ! as a tag", "A: '!ok'"}},
-		"leading quote": {"rules:\n  A: \"a\" in req.tags\n", []string{"a leading \" ends the text", `A: '"a" in req.tags'`}},
-		"single quote":  {"rules:\n  A: 'a' in req.tags\n", []string{"a leading ' ends the text", `A: '''a'' in req.tags'`}},
-		"leading [":     {"rules:\n  A: [1, 2] == req.tags\n", []string{"begins a list or object", `A: '[1, 2] == req.tags'`}},
-		"only a list":   {"rules:\n  A: {when: [ok]}\n", []string{"an expression must be a text"}},
-		"leading {":     {"rules:\n  A: {a: 1}.a == 1\n", []string{`A: '{a: 1}.a == 1'`}},
-		"leading *":     {"rules:\n  A: *a == 1\n", []string{"a leading * means something else", `A: '*a == 1'`}},
-		"leading &":     {"rules:\n  A: &a ok\n", []string{"reads a leading & as an anchor", `A: '&a ok'`}},
-		"leading %":     {"rules:\n  A: %a == 1\n", []string{`A: '%a == 1'`}},
-		"leading @":     {"rules:\n  A: @a == 1\n", []string{`A: '@a == 1'`}},
-		"leading |":     {"rules:\n  A: | a\n", []string{`A: '| a'`}},
-		"leading >":     {"rules:\n  A: > 5\n  B: ok\n", []string{`A: '> 5'`}},
-		"tab":           {"rules:\n\tA: ok\n", []string{"rules.yml:2"}},
-		"not UTF-8":     {"rules: \"\xff\"\n", []string{"not valid UTF-8"}},
-		"two documents": {"rules: {}\n---\nrules: {}\n", []string{"a second document"}},
-		"scalar file":   {"hello\n", []string{"must be an object of keys"}},
-		"bad name":      {"rules:\n  'a b': ok\n", []string{"cannot name a rule"}},
-		"empty rule":    {"rules:\n  A:\n", []string{"an expression is missing"}},
-		"include out":   {"include: ['../x.yml']\n", []string{"cannot leave the folder"}},
-		"include gone":  {"include: [x.yml]\n", []string{`no file is found by "x.yml"`}},
-		"two bindings":  {"rules:\n  A: {when: ok, check: {X: {}, Y: {}}}\n", []string{"binds one action"}},
+		"comment":         {"rules:\n  A: action == \"a #b\"\n", []string{"a quote is missing", "begins a comment", `A: 'action == "a #b"'`}},
+		"colon":           {"rules:\n  A: ok ? true : false\n", []string{"rules.yml:2:6: not valid YAML", "means a key to YAML", `A: 'ok ? true : false'`}},
+		"map literal":     {"rules:\n  A: get({a: 1}, \"a\") == 1\n", []string{`A: 'get({a: 1}, "a") == 1'`}},
+		"leading !":       {"rules:\n  A: !ok && denied\n", []string{"a leading ! means something else", "A: '!ok && denied'"}},
+		"lone !":          {"rules:\n  A: !ok\n", []string{"reads a leading ! as a tag", "A: '!ok'"}},
+		"leading quote":   {"rules:\n  A: \"a\" in req.tags\n", []string{"a leading \" ends the text", `A: '"a" in req.tags'`}},
+		"single quote":    {"rules:\n  A: 'a' in req.tags\n", []string{"a leading ' ends the text", `A: '''a'' in req.tags'`}},
+		"inner !":         {"rules:\n  A: {when: !ok}\n", []string{"rules.yml:2:13", "a leading ! means something else", "put it in single quotes", "A: {when: '!ok'}"}},
+		"inner tag":       {"rules:\n  C: {when: !x ok}\n", []string{"rules.yml:2:13", "reads a leading ! as a tag", "C: {when: '!x ok'}"}},
+		"inner ternary":   {"rules:\n  A: {when: action == \"a:b\" ? ok : denied}\n", []string{"rules.yml:2:13", `A: {when: 'action == "a:b" ? ok : denied'}`}},
+		"inner list":      {"rules:\n  A: {when: ok && req.a in [\"x\", \"y\"], severity: LOW}\n", []string{"rules.yml:2:13", "ends the text", `A: {when: 'ok && req.a in ["x", "y"]', severity: LOW}`}},
+		"inner object":    {"rules:\n  A: {severity: LOW, when: {a: 1}.a == 1}\n", []string{"rules.yml:2:28", `A: {severity: LOW, when: '{a: 1}.a == 1'}`}},
+		"an item":         {"rules:\n  A:\n    when: ok\n    resources: [req.b, req.a ? \"x\" : \"y\"]\n", []string{"rules.yml:4:24", `resources: [req.b, 'req.a ? "x" : "y"']`}},
+		"two at once":     {"rules:\n  A: {when: !ok, title: x: y}\n", []string{"put each in single quotes", `A: {when: '!ok', title: 'x: y'}`}},
+		"goes on below":   {"rules:\n  A: {when: ok ? true : false,\n      severity: LOW}\n", []string{"rules.yml:2:13", `A: {when: 'ok ? true : false',`}},
+		"list begins":     {"rules:\n  A: [action] == [\"x\"]\n", []string{"rules.yml:2:6", `A: '[action] == ["x"]'`}},
+		"list is indexed": {"rules:\n  Z: ok\n  A: [ok, denied][0]\n", []string{"rules.yml:3:6", "A: '[ok, denied][0]'"}},
+		"text begins {{":  {"rules:\n  A:\n    when: ok\n    message: {{ req.x }} hi\n    title: a\n", []string{"rules.yml:4:14", "a text that begins with {{ must be quoted", "message: '{{ req.x }} hi'"}},
+		"text is {{ }}":   {"rules:\n  A:\n    when: ok\n    message: {{ req.x }}\n", []string{"rules.yml:4:14", "a text that begins with {{ must be quoted", "message: '{{ req.x }}'"}},
+		"inner {{ }}":     {"rules:\n  A:\n    when: ok\n    check: {IAMUserExists: {user: {{ req.x }}}}\n", []string{"rules.yml:4:35", "check: {IAMUserExists: {user: '{{ req.x }}'}}"}},
+		"leading -":       {"rules:\n  A: - 1 == 2\n", []string{"rules.yml:2:6", "begins an item of a list", "A: '- 1 == 2'"}},
+		"leading ?":       {"rules:\n  A: ? ok\n", []string{"rules.yml:2:6", "begins a key", "A: '? ok'"}},
+		"block passed":    {"rules:\n  A:\n    message: |\n      x: y: z\n    when: a ? b : c\n", []string{"rules.yml:5:11", "when: 'a ? b : c'"}},
+		"quoted rule":     {"rules:\n  A: '{when: !ok}'\n", []string{"rules.yml:2:6: this is a text that looks like a rule's fields", "take the quotes off"}},
+		"quoted fields":   {"rules:\n  A: {when: '{each: req.a, severity: HIGH}'}\n", []string{"rules.yml:2:13: this is a text that looks like a rule's fields"}},
+		"a number":        {"rules:\n  A: {when: 5}\n", []string{"rules.yml:2:13: a number is no condition"}},
+		"a text":          {"rules:\n  A: '\"text\"'\n", []string{"rules.yml:2:6: a text is no condition"}},
+		"if is a list":    {"rules:\n  A: {each: req.a, if: '[item]'}\n", []string{"rules.yml:2:24: a list is no condition"}},
+		"finding":         {"rules:\n  A: 'ok ? {title: \"a\"} : nil'\n  B: '{message: \"every event\"}'\n  C: true\n", nil},
+		"leading [":       {"rules:\n  A: [1, 2] == req.tags\n", []string{"begins a list or object", `A: '[1, 2] == req.tags'`}},
+		"only a list":     {"rules:\n  A: {when: [ok]}\n", []string{"rules.yml:2:13: an expression must be a text", "write it without [ ] or { }"}},
+		"only an object":  {"rules:\n  A: {when: {a: ok}}\n", []string{"rules.yml:2:13: an expression must be a text", "write it without [ ] or { }"}},
+		"leading {":       {"rules:\n  A: {a: 1}.a == 1\n", []string{`A: '{a: 1}.a == 1'`}},
+		"leading *":       {"rules:\n  A: *a == 1\n", []string{"a leading * means something else", `A: '*a == 1'`}},
+		"leading &":       {"rules:\n  A: &a ok\n", []string{"reads a leading & as an anchor", `A: '&a ok'`}},
+		"leading %":       {"rules:\n  A: %a == 1\n", []string{`A: '%a == 1'`}},
+		"leading @":       {"rules:\n  A: @a == 1\n", []string{`A: '@a == 1'`}},
+		"leading |":       {"rules:\n  A: | a\n", []string{`A: '| a'`}},
+		"leading >":       {"rules:\n  A: > 5\n  B: ok\n", []string{`A: '> 5'`}},
+		"tab":             {"rules:\n\tA: ok\n", []string{"rules.yml:2:1", "YAML indents with spaces, not with tabs"}},
+		"deeper tab":      {"rules:\n  A:\n  \twhen: ok\n", []string{"rules.yml:3:3", "not with tabs"}},
+		"not UTF-8":       {"rules: \"\xff\"\n", []string{"not valid UTF-8"}},
+		"two documents":   {"rules: {}\n---\nrules: {}\n", []string{"a second document"}},
+		"scalar file":     {"hello\n", []string{"must be an object of keys"}},
+		"bad name":        {"rules:\n  'a b': ok\n", []string{"cannot name a rule"}},
+		"empty rule":      {"rules:\n  A:\n", []string{"an expression is missing"}},
+		"include out":     {"include: ['../x.yml']\n", []string{"cannot leave the folder"}},
+		"include gone":    {"include: [x.yml]\n", []string{`no file is found by "x.yml"`}},
+		"two bindings":    {"rules:\n  A: {when: ok, check: {X: {}, Y: {}}}\n", []string{"binds one action"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +162,25 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
+// Hints that cannot say the very line show none: quoted, it would mean something else.
+func TestNoLineIsGuessed(t *testing.T) {
+	for _, rules := range []string{
+		"rules:\n  A: {when: [ok]}\n", "rules:\n  A: {when: {a: ok}}\n", "rules:\n  A: {<<: *x, when: ok}\n", "rules:\n  A: {<<: *x}\n",
+		"rules: [\n", "rules: {A: {when: ok\n", "rules:\n  A: {severity: LOW,\n      when: !ok}\n", "rules:\n  A: {severity: LOW,\n      when: !ok,\n      title: x}\n",
+		"rules:\n  A: 'ok\n", "rules:\n  A: ok\n B: ok\n", "rules:\n  A: {when ok: x: y}\n",
+	} {
+		_, problems := Load(files("rules.yml", rules), "rules.yml", nil)
+		if problems.Err() == nil {
+			t.Errorf("%s loads", rules)
+		}
+		for _, p := range problems {
+			if _, line, _ := strings.Cut(p.Hint, "\n"); strings.Contains(line, "'") {
+				t.Errorf("%s\ngives\n%s", rules, p)
+			}
+		}
+	}
+}
+
 // FuzzLoad: no rules.yml makes the loader panic, and every problem stands in it.
 func FuzzLoad(f *testing.F) {
 	f.Add("rules:\n  A: action == \"a\" && ok\n")
@@ -145,6 +188,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("rules:\n  A: !ok\n  B: &x ok\n  C: *x\n  D: >\n    a\n  E: |\n    b {{\n")
 	f.Add("rules: {A: \"\\u00e9 == \\\"a\\\"\", B: 'x''y'}")
 	f.Add("{{{{{")
+	f.Add("lists: {a: [b}\nrules:\n  A: {when: [a, {b: c}, d: [e}}] #\n")
 	f.Add("rules:\n  ? [a]\n  : b\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		rules, problems := Load(files("rules.yml", text), "rules.yml", nil)

@@ -157,6 +157,30 @@ func (p *Program) Test(env map[string]any) (bool, error) {
 // String gives the expression as written.
 func (p *Program) String() string { return p.source }
 
+// Literal says what the expression is if it is but a literal: "number", "text",
+// "object" or "list", with the keys of an object that are written out. "" for
+// any other, true, false and nil too.
+func (p *Program) Literal() (kind string, keys []string) {
+	switch node := p.tree.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return "number", nil
+	case *ast.StringNode:
+		return "text", nil
+	case *ast.ArrayNode:
+		return "list", nil
+	case *ast.MapNode:
+		for _, pair := range node.Pairs {
+			if pair, ok := pair.(*ast.PairNode); ok {
+				if key, ok := pair.Key.(*ast.StringNode); ok {
+					keys = append(keys, key.Value)
+				}
+			}
+		}
+		return "object", keys
+	}
+	return "", nil
+}
+
 // syntax turns an error of expr into a problem, with a hint where YAML has
 // taken a part of the expression for itself.
 func (s span) syntax(source string, err error) Problem {

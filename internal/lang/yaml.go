@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -70,7 +69,7 @@ func (f *File) inspect(node *yaml.Node, depth int) Problems {
 	var problems Problems
 	bite := func(format string, args ...any) {
 		p := f.Problem(node, format, args...)
-		p.Width, p.Hint = 1, f.quoted(node.Line)
+		p.Width, p.Hint = 1, f.mendedLine(node.Line)
 		problems = append(problems, p)
 	}
 	switch {
@@ -89,7 +88,7 @@ func (f *File) inspect(node *yaml.Node, depth int) Problems {
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			k := node.Content[i]
 			if k.Kind != yaml.ScalarNode {
-				problems = append(problems, f.Problem(k, "a key must be a text"))
+				problems = append(problems, f.strangeKey(k))
 				continue
 			}
 			if first := seen[k.Value]; first != nil {
@@ -104,100 +103,6 @@ func (f *File) inspect(node *yaml.Node, depth int) Problems {
 	return problems
 }
 
-var (
-	yamlLine      = regexp.MustCompile(`line (\d+): (?s)(.*)`)
-	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
-)
-
-// syntax places an error of the YAML library, and recognises the one-liners
-// that YAML bites.
-func (f *File) syntax(err error) Problem {
-	p := f.Problem(nil, "not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
-	line := 0
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		p.Message = "not valid YAML: " + m[2]
-	} else if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil {
-		before, _, _ := strings.Cut(string(f.Data), "*"+m[1])
-		line = 1 + strings.Count(before, "\n")
-	} else {
-		return p
-	}
-	// The library counts from 0 in some errors and from 1 in others, and some
-	// name the line after: look for the likeliest culprit around.
-	for _, candidate := range []int{line, line + 1, line - 1} {
-		if hint := f.quoted(candidate); hint != "" {
-			p.Hint = hint
-			line = candidate
-			break
-		}
-	}
-	p.Line = max(line, 1)
-	p.Source = f.line(p.Line)
-	p.Column = 1 + len(p.Source) - len(strings.TrimLeft(p.Source, " "))
-	if m := oneLiner.FindStringSubmatchIndex(p.Source); m != nil && p.Hint != "" {
-		p.Column = 1 + utf8.RuneCountInString(p.Source[:m[4]])
-	}
-	p.Width = max(1, utf8.RuneCountInString(strings.TrimRight(p.Source, " "))-p.Column+1)
-	return p
-}
-
-// oneLiner is a line `key: text` or `- text`; the text is what may be bitten.
-var oneLiner = regexp.MustCompile(`^(\s*(?:- )*(?:[\w.*"'-]+:\s+|- ))(\S.*)$`)
-
-// bites says why YAML does not take a text as it stands, "" if it does.
-func bites(text string) string {
-	quotedWhole := len(text) > 1 && (text[0] == '\'' || text[0] == '"') && text[len(text)-1] == text[0]
-	switch {
-	case text == "":
-		return ""
-	case strings.ContainsRune("*&!%@`|>", rune(text[0])):
-		return fmt.Sprintf("a leading %c means something else to YAML", text[0])
-	case !quotedWhole && strings.ContainsRune(`"'`, rune(text[0])), quotedWhole && strings.Count(text, text[:1])%2 == 0 && strings.Contains(text[1:len(text)-1], text[:1]+" "):
-		return fmt.Sprintf("a leading %c ends the text at the next one", text[0])
-	case text[0] == '[' && !strings.HasSuffix(strings.TrimSpace(text), "]"), text[0] == '{' && !strings.HasSuffix(strings.TrimSpace(text), "}"):
-		return fmt.Sprintf("a leading %c begins a list or object in YAML", text[0])
-	case !quotedWhole && strings.Contains(text, ": "):
-		return "\": \" inside an unquoted text means a key to YAML"
-	case !quotedWhole && strings.Contains(text, " #"):
-		return "\" #\" begins a comment in YAML"
-	}
-	return ""
-}
-
-// quoted shows line n with its text quoted, "" if YAML does not bite it.
-func (f *File) quoted(n int) string {
-	m := oneLiner.FindStringSubmatch(f.line(n))
-	if m == nil {
-		return ""
-	}
-	why := bites(m[2])
-	if why == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s: put the whole in single quotes:\n%s%s", why, strings.TrimLeft(m[1], " "), Quote(strings.TrimRight(m[2], " ")))
-}
-
-// Quote gives a text as a YAML single-quoted scalar.
-func Quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-
-// bitten is the hint for an expression that does not parse because YAML cut it
-// off: at a comment, or at a comma inside [ ] or { }.
-func (t Text) bitten() string {
-	if t.Node == nil || t.File == nil || t.Node.Style != 0 {
-		return ""
-	}
-	line := t.File.line(t.Node.Line)
-	if m := oneLiner.FindStringSubmatchIndex(line); m != nil && utf8.RuneCountInString(line[:m[4]])+1 == t.Node.Column {
-		return t.File.quoted(t.Node.Line)
-	}
-	after := strings.TrimPrefix(t.File.from(t.Node.Line, t.Node.Column), t.Node.Value)
-	if strings.HasPrefix(after, ",") {
-		return "inside [ ] and { } a comma ends the text in YAML: put the whole expression in single quotes"
-	}
-	return ""
-}
-
 // Expression gives a node as the text of an expression, with problems where
 // YAML took it for something else.
 func (f *File) Expression(node *yaml.Node) (Text, Problems) {
@@ -208,13 +113,21 @@ func (f *File) Expression(node *yaml.Node) (Text, Problems) {
 	if node.Kind == yaml.ScalarNode {
 		p.Message = "an expression is missing here"
 	}
-	p.Hint = f.quoted(node.Line)
-	if p.Hint == "" && node.Style&yaml.FlowStyle != 0 {
-		if m := oneLiner.FindStringSubmatch(f.line(node.Line)); m != nil {
-			p.Hint = "YAML reads a leading [ or { as its own: put the whole in single quotes:\n" + strings.TrimLeft(m[1], " ") + Quote(m[2])
-		}
+	if node.Kind != yaml.ScalarNode {
+		p.Hint = "write it without [ ] or { }; one that begins with [ or { of its own must stand in single quotes"
 	}
 	return Text{}, Problems{p}
+}
+
+// strangeKey is a key that is no text; unquoted, {{ x }} is an object whose key
+// is an object.
+func (f *File) strangeKey(key *yaml.Node) Problem {
+	p := f.Problem(key, "a key must be a text")
+	if strings.HasPrefix(f.from(key.Line, key.Column-1), "{{") {
+		p.Column, p.Width = key.Column-1, 2
+		p.Hint = f.mendedLine(key.Line)
+	}
+	return p
 }
 
 // Decode gives a node as map[string]any, []any, string, bool, int, float64 or

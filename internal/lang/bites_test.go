@@ -1,0 +1,56 @@
+package lang
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A line is shown mended only if YAML then takes it, whatever stands on it.
+func TestMend(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"a: {b: it's c: d, e: f}", "a: {b: 'it''s c: d', e: f}"},
+		{"a: {b: x, y and z, c: d: e}", "a: {b: 'x, y and z', c: 'd: e'}"},
+		{"a: [b, max(c, 1), {d: e: f}]", "a: [b, 'max(c, 1)', {d: 'e: f'}]"},
+		{`a: {b: 'x', c: "y, z", d: e in ["f"]}`, `a: {b: 'x', c: "y, z", d: 'e in ["f"]'}`},
+		{"a: {b: {c: d: e}.f == 1}", "a: {b: '{c: d: e}.f == 1'}"},
+		{"- a: {b: {{ c }} and {{ d }}, e: {{ f }}}", "- a: {b: '{{ c }} and {{ d }}', e: '{{ f }}'}"},
+		{"- - a: b: c", "- - a: 'b: c'"},
+		{"a: b:", "a: 'b:'"},
+		{"a: {b: [c, {d: e ? f : g", "a: {b: [c, {d: 'e ? f : g'"},
+		{"a: {b: c} # d: e", ""},
+		{"a: 'b: c' # d", ""},
+		{`a: "b \" c: d"`, ""},
+		{"a: {b: c", ""},
+		{"a: [b, c}]", ""},
+		{"a: {b: c}]", ""},
+		{"a: {(b): c: d}", ""},
+		{"a: b: c}", ""},
+		{"a: b: c,", ""},
+		{"a: 'b", ""},
+		{"no key", ""},
+		{"a: " + strings.Repeat("[", maxLine), ""},
+		{"a: " + strings.Repeat("[", 2000) + "b: c", ""},
+	} {
+		_, got, _ := strings.Cut(mend(tt.line).hint, "\n")
+		if got != tt.want {
+			t.Errorf("%.60s:\n got %s\nwant %s", tt.line, got, tt.want)
+		}
+		if got != "" && !takes(got+mend(tt.line).closers) {
+			t.Errorf("YAML does not take %s", got)
+		}
+	}
+}
+
+// A mistake at the end of a long file is found in reasonable time.
+func TestCulpritIsFoundFarDown(t *testing.T) {
+	data := "a:\n" + strings.Repeat("  - b #c\n", 20000) + "  - d: e: f\n"
+	begun := time.Now()
+	_, problems := ParseYAML(&File{Name: "f.yml", Data: []byte(data)})
+	if len(problems) != 1 || problems[0].Line != 20002 || !strings.Contains(problems[0].Hint, "- d: 'e: f'") {
+		t.Error(problems)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
