@@ -77,17 +77,24 @@ func interrupted(ctx context.Context, n int, what string) error {
 
 // run runs a command line and gives its exit code.
 func (a *app) run(ctx context.Context, args []string) int {
+	out := &output{to: a.stdout}
+	a.stdout = out
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
+	unwritten := out.err()
+	if unwritten != nil && !errors.Is(err, unwritten) { // who only looks at what was written must not think it is all
+		err = errors.Join(err, fmt.Errorf("write the output: %w", unwritten))
+	}
 	var input *inputError
 	var usage *usageError
 	switch {
 	case err == nil:
 		return exitDone
+	case unwritten != nil:
 	case errors.As(err, &input):
 		if input.err != nil {
 			fmt.Fprintln(a.stderr, "responder:", clean(err.Error()))
@@ -127,8 +134,10 @@ func (a *app) root() *cobra.Command {
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w (responder %s --help tells more)", err, cmd.Name())
+		return usagef("%w (%s --help tells more)", err, cmd.CommandPath())
 	})
+	root.Version = versionText()
+	root.SetVersionTemplate("responder {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.rules, "rules", "rules.yml", "the rules")
 	root.PersistentFlags().StringVar(&a.flows, "flows", "flows.yml", "the flows")
 	root.PersistentFlags().StringVar(&a.format, "format", "text", "text, or json: one object a line")
@@ -141,7 +150,7 @@ func (a *app) root() *cobra.Command {
 func args(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return usagef("%s takes %s, not %d arguments (responder %s --help tells more)", cmd.CommandPath(), what, len(args), cmd.Name())
+			return usagef("%s takes %s, not %s (%s --help tells more)", cmd.CommandPath(), what, count(len(args), "argument"), cmd.CommandPath())
 		}
 		return nil
 	}

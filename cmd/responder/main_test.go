@@ -114,7 +114,9 @@ func TestRunOnce(t *testing.T) {
 	}
 	out, _ = c.run(exitDone, "runs", "show", "--data", c.data, runs[0]["id"].(string)[:10])
 	c.has(out, runs[0]["id"].(string), "RootLogin: Suspicious activity detected", "111122223333/", "SendSlack", "SendEmail")
-	_, errs := c.run(exitInput, "runs", "show", "--data", c.data, "zzz")
+	_, errs := c.run(exitUsage, "runs", "show", "--data", c.data, "")
+	c.has(errs, "the id of a run is empty")
+	_, errs = c.run(exitInput, "runs", "show", "--data", c.data, "zzz")
 	c.has(errs, `there is no run "zzz"`)
 }
 
@@ -143,7 +145,7 @@ func TestRunOnceSummary(t *testing.T) {
 	c.write("in.jsonl", one.String()+"\n"+one.String()+"\n{\"broken\n{\"neither\":1}\n")
 	out, errs := c.run(exitInput, "run", "--once", "--format", "json", "--data", filepath.Join(c.dir, "other"), filepath.Join(c.dir, "in.jsonl"))
 	c.has(out, `{"events":2,"duplicates":1,"matched":2,"unmatched":0,"rule_errors":2,"findings":2,"runs":{"succeeded":1},"failed_steps":0,"dead":0,"refused":2}`)
-	c.has(errs, "in.jsonl", "rule error", "2 records could not be taken")
+	c.has(errs, "in.jsonl", "rule error", "2 files or records could not be taken")
 }
 
 func TestRunOnRealRecords(t *testing.T) {
@@ -193,7 +195,10 @@ func TestUsage(t *testing.T) {
 		"send events":                     "no key: give --key",
 		"secrets set ../x":                "cannot name a secret",
 		"runs list --max 0":               "--max must be at least 1",
-		"version extra":                   "takes no arguments",
+		"version extra":                   "takes no arguments, not 1 argument (responder version --help tells more)",
+		"runs show":                       "(responder runs show --help tells more)",
+		"runs list --nonsense":            "(responder runs list --help tells more)",
+		"--nonsense":                      "(responder --help tells more)",
 		"run --listen nonsense":           `--listen: address nonsense: missing port in address: write 127.0.0.1:8787`,
 		"run --listen localhost:99999":    "a port is a number up to 65535",
 		"run --host http://x":             "write a name or an address alone",
@@ -238,7 +243,7 @@ func TestTry(t *testing.T) {
 	c.has(errs, `1:1: unknown name "acton"`, `did you mean "action"?`)
 	out, errs = c.runWith(`{"source":"a","detail-type":"b","detail":{}}`+"\n{\n", exitInput, "try", "event.source", "-")
 	c.has(out, `gives "a"`, "1 event · it holds for 0")
-	c.has(errs, "1 record could not be read")
+	c.has(errs, "1 file or record could not be read")
 }
 
 func TestReplay(t *testing.T) {
@@ -258,7 +263,7 @@ func TestReplay(t *testing.T) {
 	out, _ = c.run(exitDone, "replay", repo+"events", "--until", "2001-01-01")
 	c.has(out, "0 events", "9 outside the time asked for")
 	_, errs := c.run(exitInput, "replay", filepath.Join(c.dir, "gone.json"))
-	c.has(errs, "gone.json")
+	c.has(errs, "gone.json", "1 file or record could not be read")
 }
 
 func TestReplayKeepsOrder(t *testing.T) {
@@ -304,6 +309,10 @@ func TestSecrets(t *testing.T) {
 		t.Error("the secret is shown")
 	}
 	c.has(out, "secret slack is set")
+	out, errs = c.runWith("https://hooks.example/T0/SECRET\n", exitDone, "secrets", "set", "slack", "--format", "json", "--data", c.data)
+	if o := objects(t, out); len(o) != 1 || len(o[0]) != 1 || o[0]["secret"] != "slack" || errs != "" {
+		t.Errorf("secrets set gives %q, %q", out, errs)
+	}
 	_, errs = c.runWith("\n", exitInput, "secrets", "set", "slack", "--data", c.data)
 	c.has(errs, "the value is empty")
 	c.runWith("my-key\n", exitDone, "secrets", "set", "api-key", "--data", c.data)
@@ -317,6 +326,9 @@ func TestVersionAndCompletion(t *testing.T) {
 	c := newCLI(t)
 	out, _ := c.run(exitDone, "version")
 	c.has(out, "responder ")
+	if flag, _ := c.run(exitDone, "--version"); flag != out {
+		t.Errorf("--version gives %q, version %q", flag, out)
+	}
 	out, _ = c.run(exitDone, "completion", "bash")
 	c.has(out, "responder")
 }
@@ -427,7 +439,10 @@ func TestServeReloadSend(t *testing.T) {
 	p.out.wait(t, `the rules and flows from before stay in force`)
 	c.env["RESPONDER_API_KEY"] = "wrong"
 	_, errs = c.run(exitFailed, "send", repo+"events/user-compliant.json", "--url", p.url)
-	c.has(errs, "401")
+	c.has(errs, "/events answers 401 Unauthorized: ")
+	if strings.Count(errs, "Unauthorized") != 1 {
+		t.Errorf("said twice: %s", errs)
+	}
 	p.end()
 
 	// the waiting runs are still there for the next process

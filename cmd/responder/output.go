@@ -1,25 +1,96 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
+	"sync"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
+// output remembers the first error of writing, so that no place that tells
+// people something has to ask for it. Safe for concurrent use.
+type output struct {
+	to io.Writer
+
+	mu    sync.Mutex
+	first error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.first != nil {
+		return 0, o.first
+	}
+	n, err := o.to.Write(p)
+	o.first = err
+	return n, err
+}
+
+// err is the first error.
+func (o *output) err() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.first
+}
+
 // printJSON writes one object on a line.
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
+func (a *app) printJSON(v any) error { return a.writeJSON(v, "") }
+
+// writeJSON writes JSON that does a terminal no harm: what clean leaves out of
+// texts is escaped here.
+func (a *app) writeJSON(v any, indent string) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(escapeHarmful(b.Bytes()))
+	return err
+}
+
+// escapeHarmful writes harmful characters of JSON, which can only stand in its
+// texts, as \u009b.
+func escapeHarmful(data []byte) []byte {
+	if !bytes.ContainsFunc(data, harmful) {
+		return data
+	}
+	escaped := make([]byte, 0, len(data)+16)
+	for _, r := range string(data) {
+		if harmful(r) {
+			escaped = fmt.Appendf(escaped, "\\u%04x", r)
+		} else {
+			escaped = utf8.AppendRune(escaped, r)
+		}
+	}
+	return escaped
+}
+
+// harmful reports whether a character makes a terminal do something, or show
+// text in another order than it stands in.
+func harmful(r rune) bool {
+	if r == '\n' || r == '\t' {
+		return false
+	}
+	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 }
 
 // isTerminal reports whether a stream of the app is a terminal that people are at.
 func isTerminal(stream any) bool {
+	if o, ok := stream.(*output); ok {
+		stream = o.to
+	}
 	f, ok := stream.(*os.File)
 	if !ok {
 		return false
@@ -32,10 +103,7 @@ func isTerminal(stream any) bool {
 // but newlines and tabs, and those that turn the writing direction, are left out.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
+		if harmful(r) {
 			return -1
 		}
 		return r
@@ -110,6 +178,14 @@ func (a *app) tellProblems(problems lang.Problems, warnings bool) {
 			fmt.Fprintln(a.stderr, clean(p.String()))
 		}
 	}
+}
+
+// damaged gives "1 file or record", "2 files or records".
+func damaged(n int) string {
+	if n == 1 {
+		return "1 file or record"
+	}
+	return fmt.Sprintf("%d files or records", n)
 }
 
 // count gives "1 event", "2 events".

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -60,8 +59,5 @@ func (a *app) printPolicy(document policyDocument) error {
 	if a.format == "json" {
 		return a.printJSON(document)
 	}
-	enc := json.NewEncoder(a.stdout)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(document)
+	return a.writeJSON(document, "  ")
 }

@@ -114,7 +114,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 		return err
 	}
 	if r.damaged > 0 {
-		return &inputError{fmt.Errorf("%s could not be read", count(r.damaged, "record"))}
+		return &inputError{fmt.Errorf("%s could not be read", damaged(r.damaged))}
 	}
 	return nil
 }
@@ -297,7 +297,7 @@ func (r *replay) summarize(took time.Duration) {
 		told += " · " + count(r.ruleErrors, "rule error")
 	}
 	if r.damaged > 0 {
-		told += " · " + count(r.damaged, "damaged record")
+		told += " · " + damaged(r.damaged) + " not read"
 	}
 	if r.skipped > 0 {
 		told += fmt.Sprintf(" · %d outside the time asked for", r.skipped)

@@ -137,7 +137,7 @@ func (r *running) workOnce(ctx context.Context, paths []string) error {
 		return fmt.Errorf("%s could not be handled and are kept for another try: run again", count(int(n), "message"))
 	}
 	if s.Refused > 0 {
-		return &inputError{fmt.Errorf("%s could not be taken", count(s.Refused, "record"))}
+		return &inputError{fmt.Errorf("%s could not be taken", damaged(s.Refused))}
 	}
 	return nil
 }

@@ -45,7 +45,12 @@ func (a *app) runsCommand() *cobra.Command {
 	list.Flags().IntVar(&q.Max, "max", 50, "at most so many")
 	show := &cobra.Command{
 		Use: "show ID", Short: "Show a run: finding, steps, attempts, errors", Args: args(1, 1, "the id of a run, or its beginning"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.showRun(cmd.Context(), data, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return usagef("the id of a run is empty")
+			}
+			return a.showRun(cmd.Context(), data, args[0])
+		},
 	}
 	cmd.AddCommand(list, show)
 	return cmd

@@ -91,7 +91,7 @@ func (s *sending) setUp(key, data string) error {
 
 func (s *sending) all(ctx context.Context, paths []string) error {
 	var batch bytes.Buffer
-	n, damaged := 0, 0
+	n, refused := 0, 0
 	progress := s.progress("events sent")
 	defer progress.clear()
 	flush := func() error {
@@ -109,7 +109,7 @@ func (s *sending) all(ctx context.Context, paths []string) error {
 			_, err = ingest.Normalise(record.Raw)
 		}
 		if err != nil {
-			damaged++
+			refused++
 			s.tellDamage(record, err)
 			continue
 		}
@@ -132,14 +132,14 @@ func (s *sending) all(ctx context.Context, paths []string) error {
 	}
 	progress.clear()
 	if s.format == "json" {
-		if err := s.printJSON(map[string]int{"accepted": s.accepted, "damaged": damaged}); err != nil {
+		if err := s.printJSON(map[string]int{"accepted": s.accepted, "damaged": refused}); err != nil {
 			return err
 		}
 	} else {
 		fmt.Fprintf(s.stdout, "%s accepted by %s\n", count(s.accepted, "event"), s.url)
 	}
-	if damaged > 0 {
-		return &inputError{fmt.Errorf("%s could not be read and were not sent", count(damaged, "record"))}
+	if refused > 0 {
+		return &inputError{fmt.Errorf("%s could not be read; the rest was sent", damaged(refused))}
 	}
 	return nil
 }
@@ -191,9 +191,9 @@ func (s *sending) once(ctx context.Context, body []byte) (retryAfter time.Durati
 	}
 	var problem struct{ Title, Detail string }
 	if json.Unmarshal(answer, &problem) != nil || problem.Title == "" {
-		problem.Title = line(string(answer), 200)
+		problem.Title, problem.Detail = http.StatusText(response.StatusCode), line(string(answer), 200)
 	}
-	err = fmt.Errorf("%s answers %s: %s %s", s.url, response.Status, problem.Title, problem.Detail)
+	err = fmt.Errorf("%s answers %d %s: %s", s.url, response.StatusCode, problem.Title, problem.Detail)
 	if response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500 {
 		if seconds, parseErr := strconv.Atoi(response.Header.Get("Retry-After")); parseErr == nil {
 			retryAfter = min(time.Duration(seconds)*time.Second, time.Minute)

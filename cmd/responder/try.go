@@ -61,14 +61,14 @@ type tried struct {
 
 func (a *app) tryAll(ctx context.Context, trial *detect.Trial, paths []string) error {
 	var told []tried
-	var events, holds, damaged int
+	var events, holds, unread int
 	for record, err := range archive.Records(ctx, paths, a.stdin) {
 		var event responder.Event
 		if err == nil {
 			event, err = ingest.Normalise(record.Raw)
 		}
 		if err != nil {
-			damaged++
+			unread++
 			a.tellDamage(record, err)
 			continue
 		}
@@ -93,11 +93,11 @@ func (a *app) tryAll(ctx context.Context, trial *detect.Trial, paths []string) e
 	if a.format != "json" {
 		a.tellTried(told, events, holds)
 	}
-	if err := interrupted(ctx, events+damaged, "record"); err != nil {
+	if err := interrupted(ctx, events+unread, "record"); err != nil {
 		return err
 	}
-	if damaged > 0 {
-		return &inputError{fmt.Errorf("%s could not be read", count(damaged, "record"))}
+	if unread > 0 {
+		return &inputError{fmt.Errorf("%s could not be read", damaged(unread))}
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func headline(event responder.Event) string {
 	return line(what, 80)
 }
 
-func place(r archive.Record) string { return clean(fmt.Sprintf("%s:%d", r.File, r.Index)) }
+func place(r archive.Record) string { return line(fmt.Sprintf("%s:%d", r.File, r.Index), 300) }
 
 // eventID is the CloudTrail record's id, else the event's.
 func eventID(event responder.Event) string {
@@ -188,8 +188,8 @@ func eventID(event responder.Event) string {
 func (a *app) tellDamage(record archive.Record, err error) {
 	var damage *archive.Damage
 	if errors.As(err, &damage) {
-		fmt.Fprintln(a.stderr, clean(err.Error()))
+		fmt.Fprintln(a.stderr, line(err.Error(), 500))
 		return
 	}
-	fmt.Fprintf(a.stderr, "%s record %d (line %d): %s\n", clean(record.File), record.Index, record.Line, clean(err.Error()))
+	fmt.Fprintln(a.stderr, line(fmt.Sprintf("%s: record %d (line %d): %v", record.File, record.Index, record.Line, err), 500))
 }
