@@ -56,9 +56,6 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 	for _, raw := range l.flows {
 		l.flow(raw)
 	}
-	for i, p := range l.problems {
-		l.problems[i] = redact(p, l.secrets)
-	}
 	l.problems = l.problems.Sort()
 	if l.problems.Err() != nil {
 		return nil, l.problems
@@ -73,7 +70,6 @@ type loader struct {
 	flows    []*rawFlow
 	byName   map[string]*rawFlow
 	set      *Flows
-	secrets  []string // that stand in the files in plain text
 	problems lang.Problems
 }
 

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -63,6 +64,39 @@ flows:
 	golden(t, "testdata/warnings.golden", problems.Error()+"\n")
 	if strings.Contains(problems.Error(), "SECRETWORD") {
 		t.Error("a warning shows a secret")
+	}
+}
+
+// TestSecretsAreMasked: whatever is wrong with a file, no problem shows an
+// address that stands in it, and the place of the mistake stays.
+func TestSecretsAreMasked(t *testing.T) {
+	const flow = "flows:\n  - name: a\n    rule: RootLogin\n    sequential:\n      - "
+	for _, tt := range []struct{ text, want string }{
+		{"SendSlack: {message: a: b, webhookURL: 'https://hooks.example.com/SECRETWORD'}", "flows.yml:5:30: not valid YAML"},
+		{"SendSlack: {webhookURl: https://hooks.example.com/SECRETWORD, message: x}", `flows.yml:5:21: SendSlack has no parameter "webhookURl"`},
+		{"SendSlack: {webhookURL: [https://hooks.example.com/SECRETWORD]}", "flows.yml:5:33: webhookURL must be a text"},
+		{"SendSlack: {webhookURL: https://hooks.example.com/a?b=SECRETWORD, message: x}", `flows.yml:5:33: not valid YAML`},
+		{"SendSlack: {webhookURL: https://hooks.example.com/SECRETWORD, message: x, colour: red}", `flows.yml:5:83: SendSlack has no parameter "colour"`},
+		{"SendSlack: {\"webhookURL\":\"https://hooks.example.com/SECRETWORD\", colour: red}", `has no parameter "colour"`},
+		{"SendSlack: {webhookURL: 'https://SECRETWORD:x@hooks.example.com/', colour: red}", `has no parameter "colour"`},
+		{"SendSlack: {colour: 'https://hooks.example.com/SECRETWORD'}", `has no parameter "colour"`},
+		{"SendSlack: {apiKey: SECRETWORD}", `flows.yml:5:21: SendSlack has no parameter "apiKey"`},
+		{"SendSlack: {slack_token: 'SECRETWORD, }', message: x}", `has no parameter "slack_token"`},
+		{"SendSlack: {Password: SECRETWORD}", `has no parameter "Password"`},
+		{"https://hooks.example.com/SECRETWORD", "a step is an object of keys"},
+		{"SendSlack:\n          message: {{ x }} y\n          webhookURL: \"https://hooks.example.com/SECRETWORD", "flows.yml:"},
+		{"SendSlack: {webhookURL: 'https://hooks.example.com/{{ SECRETWORD }}'}", "webhookURL cannot hold {{ }}"},
+		{"SendSlack:\n          webhookURL: >-\n            https://hooks.example.com/SECRETWORD\n", "stands here in plain text"},
+		{"wait: https://hooks.example.com/SECRETWORD", "flows.yml:5:15: wait: not a duration"},
+	} {
+		w := newWorld(t, "flows: []")
+		_, problems := Load(files(t, map[string]string{"flows.yml": flow + tt.text}), "flows.yml", w.options())
+		if !strings.Contains(problems.Error(), tt.want) {
+			t.Errorf("%s gives\n%v\nwant %s", tt.text, problems, tt.want)
+		}
+		if said := problems.Error() + fmt.Sprintf("%#v", problems); strings.Contains(said, "SECRETWORD") {
+			t.Errorf("%s gives\n%v", tt.text, said)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -116,9 +115,6 @@ func paramOf(spec responder.Spec, name string) responder.Param {
 // param compiles one parameter: its shape where it is literal, its expressions.
 // nil: it has errors.
 func (s *stepper) param(p responder.Param, f field) any {
-	if p.Secret && f.value.Kind == yaml.ScalarNode && !isReference(f.value.Value) {
-		s.secrets = append(s.secrets, f.value.Value)
-	}
 	if p.Static && hasExpression(f.value) {
 		s.errorAt(f.file, f.value, "an address is the author's to say, never an event's", "%s cannot hold {{ }}", p.Name)
 		return nil
@@ -266,30 +262,6 @@ func (s *stepper) secret(p responder.Param, f field, text string) any {
 // isReference reports whether a secret parameter says where its value is.
 func isReference(text string) bool {
 	return strings.HasPrefix(text, "env:") || strings.HasPrefix(text, "secret:")
-}
-
-// redact takes secrets in plain text out of the lines that a problem shows.
-func redact(p lang.Problem, secrets []string) lang.Problem {
-	const instead = "[redacted]"
-	for _, secret := range secrets {
-		before, after, found := strings.Cut(p.Source, secret)
-		if !found {
-			continue
-		}
-		start := utf8.RuneCountInString(before) + 1
-		end := start + utf8.RuneCountInString(secret)
-		shift := func(column int) int {
-			if column >= end {
-				return column - end + start + len(instead)
-			}
-			return min(column, start+len(instead)-1)
-		}
-		to := shift(p.Column + p.Width)
-		p.Column = shift(p.Column)
-		p.Width = max(1, to-p.Column)
-		p.Source = before + instead + after
-	}
-	return p
 }
 
 // hasExpression reports whether a node holds `{{`.

@@ -64,7 +64,7 @@ func (f *File) syntax(err error) Problem {
 // generally is what to do about the value of a key on a line that cannot be mended.
 func generally(text string) string {
 	if isOpener(text[0]) && !strings.HasPrefix(text, "{{") {
-		return "a leading [ or { begins a list or object in YAML: close it, and put texts in it that have one of , : # [ ] { } in single quotes"
+		return "a leading [ or { begins a list or object in YAML: close it, and put texts in it that have one of , : # ? [ ] { } in single quotes"
 	}
 	if why := bites(text, false); why != "" {
 		return why + ": put the text in single quotes"
@@ -405,8 +405,8 @@ func bites(text string, inside bool) string {
 		return "\" #\" begins a comment in YAML"
 	case inside && strings.Contains(text, ","):
 		return "inside [ ] and { } a comma ends the text in YAML"
-	case inside && strings.ContainsAny(text, "[]{}"):
-		return "inside [ ] and { } any of [ ] { } ends the text in YAML"
+	case inside && strings.ContainsAny(text, "[]{}?"):
+		return "inside [ ] and { } any of [ ] { } ? ends the text in YAML"
 	}
 	return ""
 }

@@ -15,6 +15,7 @@ func TestMend(t *testing.T) {
 		{`a: {b: 'x', c: "y, z", d: e in ["f"]}`, `a: {b: 'x', c: "y, z", d: 'e in ["f"]'}`},
 		{"a: {b: {c: d: e}.f == 1}", "a: {b: '{c: d: e}.f == 1'}"},
 		{"- a: {b: {{ c }} and {{ d }}, e: {{ f }}}", "- a: {b: '{{ c }} and {{ d }}', e: '{{ f }}'}"},
+		{"a: {b: https://h/c?d=e, f: g}", "a: {b: 'https://h/c?d=e', f: g}"},
 		{"- - a: b: c", "- - a: 'b: c'"},
 		{"a: b:", "a: 'b:'"},
 		{"a: {b: [c, {d: e ? f : g", "a: {b: [c, {d: 'e ? f : g'"},

@@ -43,7 +43,10 @@ type Problem struct {
 //	   12 |   X: acton == "ec2:RunInstances"
 //	      |      ^^^^^
 //	      did you mean "action"?
+//
+// What may be a secret is shown as *.
 func (p Problem) String() string {
+	p = p.masked()
 	var b strings.Builder
 	if p.File != "" {
 		b.WriteString(p.File)
@@ -66,6 +69,12 @@ func (p Problem) String() string {
 		b.WriteString("\n      " + strings.ReplaceAll(p.Hint, "\n", "\n      "))
 	}
 	return b.String()
+}
+
+// masked is the problem without what may be a secret; its place stays.
+func (p Problem) masked() Problem {
+	p.Message, p.Hint, p.Source = mask(p.Message), mask(p.Hint), mask(p.Source)
+	return p
 }
 
 // clip keeps a long line to what fits a terminal, around the marked part, and
@@ -120,8 +129,12 @@ func (ps Problems) Err() error {
 	return nil
 }
 
-// Sort orders problems by file, line and column, and drops what is said twice.
+// Sort orders problems by file, line and column, drops what is said twice, and
+// masks what may be a secret: what a loader gives goes to screens and logs.
 func (ps Problems) Sort() Problems {
+	for i, p := range ps {
+		ps[i] = p.masked()
+	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		if c := strings.Compare(a.File, b.File); c != 0 {
 			return c
