@@ -105,11 +105,11 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// zipped gives a gzip stream of what src gives, 64 MiB of it again and again.
+// zipped gives a gzip stream of what src gives, 4 MiB of it again and again.
 func zipped(src io.Reader) io.Reader {
 	var b bytes.Buffer
 	zw := gzip.NewWriter(&b)
-	if _, err := io.CopyN(zw, src, 64<<20); err != nil {
+	if _, err := io.CopyN(zw, src, 4<<20); err != nil {
 		return nil
 	}
 	if err := zw.Close(); err != nil {
