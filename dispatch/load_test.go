@@ -100,6 +100,27 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
+// TestAddresses: what can be posted to, or refers to it, is taken; nothing else is.
+func TestAddresses(t *testing.T) {
+	for text, want := range map[string]string{
+		"env:SLACK_1": "", "secret:slack": "", "secret:team/slack@prod": "", "' env:X '": "", "": "",
+		"https://hooks.example.com/x": "in plain text", "http://127.0.0.1:8080/x": "in plain text", "http://localhost/x": "in plain text", "'http://[::1]/x'": "in plain text",
+		"'secret:'": "refers to nothing", "'env:'": "refers to nothing", "env:https://hooks.example.com/x": "refers to nothing", "env:1A": "refers to nothing",
+		"env:A-B": "refers to nothing", "'secret: slack'": "refers to nothing", "secret:https://hooks.example.com/x": "refers to nothing",
+		"''": "neither a reference", "' '": "neither a reference", "file:///etc/passwd": "neither a reference", "http://hooks.example.com/x": "neither a reference",
+		"hooks.example.com/x": "neither a reference", "https:///x": "neither a reference", "5": "neither a reference", "\n            SECRETWORD": "flows.yml:6:11: webhookURL is neither",
+	} {
+		w := newWorld(t, "flows: []")
+		_, problems := Load(files(t, map[string]string{"flows.yml": "flows:\n  - name: a\n    rule: RootLogin\n    sequential:\n      - SendSlack:\n          webhookURL: " + text}), "flows.yml", w.options())
+		if said := problems.Error(); !strings.Contains(said, want) || want == "" && said != "" || strings.Contains(said, "SECRETWORD") {
+			t.Errorf("webhookURL: %s gives\n%s\nwant %q", text, said, want)
+		}
+		if refused := want != "" && want != "in plain text"; refused != (problems.Err() != nil) {
+			t.Errorf("webhookURL: %s is refused: %v", text, !refused)
+		}
+	}
+}
+
 func TestMerging(t *testing.T) {
 	w := newWorld(t, "flows: []")
 	set, problems := Load(files(t, map[string]string{

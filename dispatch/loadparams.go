@@ -3,6 +3,8 @@ package dispatch
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -116,7 +118,7 @@ func paramOf(spec responder.Spec, name string) responder.Param {
 // nil: it has errors.
 func (s *stepper) param(p responder.Param, f field) any {
 	if p.Static && hasExpression(f.value) {
-		s.errorAt(f.file, f.value, "an address is the author's to say, never an event's", "%s cannot hold {{ }}", p.Name)
+		s.errorAt(f.file, place(p, f), "an address is the author's to say, never an event's", "%s cannot hold {{ }}", p.Name)
 		return nil
 	}
 	value, ok := s.shape(p, f)
@@ -126,10 +128,24 @@ func (s *stepper) param(p responder.Param, f field) any {
 	if _, problems := lang.CompileNode(f.file, f.value, s.scope()); len(problems) > 0 {
 		s.problems = append(s.problems, problems...)
 	}
-	if text, isText := value.(string); p.Secret && isText {
+	text, isText := value.(string)
+	if isText && p.Static && looksReferring(text) && !lang.IsReference(strings.TrimSpace(text)) {
+		s.errorAt(f.file, place(p, f), "write env:NAME, NAME being a variable's, or secret:NAME", "%s refers to nothing that could be there", p.Name)
+		return nil
+	}
+	if isText && p.Secret {
 		return s.secret(p, f, text)
 	}
 	return value
+}
+
+// place is where a problem with a parameter's value is shown: at the key, if
+// the value is a secret on a line of its own, which nothing marks as one.
+func place(p responder.Param, f field) *yaml.Node {
+	if p.Secret && f.value.Line != f.key.Line {
+		return f.key
+	}
+	return f.value
 }
 
 // shape gives a literal value in its parameter's type. Texts are taken as they
@@ -137,7 +153,7 @@ func (s *stepper) param(p responder.Param, f field) any {
 func (s *stepper) shape(p responder.Param, f field) (any, bool) {
 	node := f.value
 	refuse := func(what string) (any, bool) {
-		s.errorAt(f.file, node, "", "%s must be %s", p.Name, what)
+		s.errorAt(f.file, place(p, f), "", "%s must be %s", p.Name, what)
 		return nil, false
 	}
 	switch p.Type {
@@ -243,25 +259,40 @@ func (s *stepper) scalar(f field) bool {
 	return false
 }
 
-// secret takes a reference as it is. Plain text gets a warning, and a mark in
-// its place.
+// secret takes a reference as it is. An address in plain text gets a warning,
+// and a mark in its place; any other text, an empty one too, is refused: what is
+// meant for one place must not go to the default.
 func (s *stepper) secret(p responder.Param, f field, text string) any {
-	if isReference(text) {
+	if lang.IsReference(strings.TrimSpace(text)) {
 		return text
 	}
-	if strings.TrimSpace(text) == "" {
+	const hint = "write env:NAME or secret:NAME, and keep the address there"
+	if !isAddress(strings.TrimSpace(text)) {
+		s.errorAt(f.file, place(p, f), hint, "%s is neither a reference nor an https address", p.Name)
 		return nil
 	}
-	s.warnAt(f.file, f.value, "write env:NAME or secret:NAME, and keep the address there", "%s stands here in plain text", p.Name)
+	s.warnAt(f.file, place(p, f), hint, "%s stands here in plain text", p.Name)
 	sum := sha256.Sum256([]byte(text))
 	mark := plainMark + hex.EncodeToString(sum[:8])
 	s.set.plain[mark] = text
 	return mark
 }
 
-// isReference reports whether a secret parameter says where its value is.
-func isReference(text string) bool {
+// looksReferring reports whether a text is meant as a reference.
+func looksReferring(text string) bool {
+	text = strings.TrimSpace(text)
 	return strings.HasPrefix(text, "env:") || strings.HasPrefix(text, "secret:")
+}
+
+// isAddress reports whether a text is an address that may be posted to: https,
+// or http on this machine itself.
+func isAddress(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // hasExpression reports whether a node holds `{{`.
