@@ -41,8 +41,8 @@ func TestSweepDoesNotPileUp(t *testing.T) {
 		rang += n
 		w.clock.Advance(10 * time.Second)
 	}
-	if rang != 5 {
-		t.Errorf("rang %d times in five minutes, want once a minute", rang)
+	if rang != 6 {
+		t.Errorf("rang %d times in five minutes, want once in fifty seconds", rang)
 	}
 }
 

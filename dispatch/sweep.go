@@ -16,8 +16,9 @@ import (
 const maxSweep = 1000
 
 // ringAgain is how long after a ring a sweep leaves a run alone: the bell may
-// still be on its way through a queue that is behind.
-const ringAgain = time.Minute
+// still be on its way through a queue that is behind. It is less than the minute
+// between two sweeps of a schedule.
+const ringAgain = 50 * time.Second
 
 // rung remembers for whom was rung lately.
 type rung struct {
@@ -51,8 +52,8 @@ func (r *rung) forget(ids []string) {
 
 // Sweep rings for every run that is due: whose wait is over, whose retry is
 // due, or whose worker died. It is to be called about once a minute; calling it
-// more often, or from several places, does no harm: a run for which it rang within
-// the last minute is left alone. It says for how many it rang.
+// more often, or from several places, does no harm: a run for which it rang just now
+// is left alone. It says for how many it rang.
 func (d *Dispatcher) Sweep(ctx context.Context) (int, error) {
 	now := d.now()
 	due, err := d.Runs.Due(ctx, now, maxSweep)

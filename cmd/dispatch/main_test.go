@@ -78,8 +78,8 @@ func TestDispatch(t *testing.T) {
 	if got := f.invoke(t, lambdastest.Sample(t, "sweep.json")); got != `{"rung":0}` {
 		t.Errorf("an early sweep answers %s", got)
 	}
-	f.now = f.now.Add(time.Hour)
 	for _, raw := range [][]byte{lambdastest.Sample(t, "sweep.json"), []byte(`{"sweep": true}`)} {
+		f.now = f.now.Add(time.Hour)
 		if got := f.invoke(t, raw); got != `{"rung":1}` {
 			t.Errorf("a sweep after the wait answers %s", got)
 		}
