@@ -162,6 +162,27 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
+// A comment that looks like a part of its expression is warned of.
+func TestCutOff(t *testing.T) {
+	for rules, want := range map[string]string{
+		"rules:\n  A: action == \"x\" #comment && ok\n":            "rules.yml:2:20: warning: YAML ends the expression here",
+		"rules:\n  A: {when: ok # || denied\n   }\n":               "rules.yml:2:16: warning",
+		"rules:\n  A:\n    when: ok\n      && denied  # == true\n": "rules.yml:4:18: warning",
+		"rules:\n  A: ok # and denied\n":                           "rules.yml:2:9: warning",
+		"rules:\n  A: action #in lists.a\n":                        "rules.yml:2:13: warning",
+		"rules:\n  A: ok # action in [\"a\"]\n":                    "rules.yml:2:9: warning",
+		"rules:\n  A: ok # as seen in production, or not\n":        "",
+		"rules:\n  A: ok # in production only\n":                   "",
+		"rules:\n  A: 'ok' # && denied\n":                          "",
+		"rules:\n  A: ok # fine\n  # && denied\n  B: ok\n":         "",
+	} {
+		_, problems := Load(files("rules.yml", rules), "rules.yml", nil)
+		if got := problems.Error(); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s gives\n%s\nwant %q", rules, got, want)
+		}
+	}
+}
+
 // Hints that cannot say the very line show none: quoted, it would mean something else.
 func TestNoLineIsGuessed(t *testing.T) {
 	for _, rules := range []string{

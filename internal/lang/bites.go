@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/expr-lang/expr/parser"
 	"gopkg.in/yaml.v3"
 )
 
@@ -433,4 +434,36 @@ func (t Text) bitten() string {
 		return "inside [ ] and { } a comma ends the text in YAML: put the whole expression in single quotes"
 	}
 	return ""
+}
+
+// cutOff warns of an expression that YAML has ended at a ` #` and that makes
+// sense without what comes after, if that looks like the rest of it.
+func (t Text) cutOff() Problems {
+	if t.Node == nil || t.File == nil || t.Node.Style != 0 || !t.continuesIn(t.Node.LineComment) {
+		return nil
+	}
+	line, column := t.position(utf8.RuneCountInString(t.Value))
+	p := t.File.Problem(nil, "YAML ends the expression here, and what follows looks like a part of it")
+	p.Warning, p.Line, p.Source = true, line, t.File.line(line)
+	after := t.File.from(line, column)
+	p.Column = column + len(after) - len(strings.TrimLeft(after, " \t"))
+	p.Width = utf8.RuneCountInString(strings.TrimRight(p.Source, " ")) - p.Column + 1
+	p.Hint = "if it is one, put the whole in single quotes; if it is a comment, put it on a line of its own"
+	return Problems{p}
+}
+
+var (
+	operatorSign = regexp.MustCompile(`&&|\|\||==|!=`)
+	operatorWord = regexp.MustCompile(`^(?:and|or|not|in|contains|matches|startsWith|endsWith)\b|\sin\s`)
+)
+
+// continuesIn reports whether a comment looks like more of the expression.
+// Words that are operators are English, too: with them it must parse.
+func (t Text) continuesIn(comment string) bool {
+	comment = strings.TrimSpace(strings.TrimLeft(comment, "#"))
+	parses := func(source string) bool {
+		_, err := parser.ParseWithConfig(source, config(Scope{}))
+		return err == nil
+	}
+	return operatorSign.MatchString(comment) || operatorWord.MatchString(comment) && (parses(comment) || parses(t.Value+" "+comment))
 }

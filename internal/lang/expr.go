@@ -50,7 +50,11 @@ type linked struct {
 // Compile compiles an expression. The Problems may be warnings only: then the
 // program is not nil. Cost: tens of microseconds.
 func Compile(text Text, scope Scope) (*Program, Problems) {
-	return compile(span{text: text}, text.Value, scope)
+	program, problems := compile(span{text: text}, text.Value, scope)
+	if program != nil {
+		problems = append(problems, text.cutOff()...)
+	}
+	return program, problems
 }
 
 // compile compiles source, which stands at the span.
