@@ -13,6 +13,7 @@ import (
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/parser/lexer"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 )
@@ -68,6 +69,9 @@ func compile(at span, source string, scope Scope) (*Program, Problems) {
 	tree, err := parser.ParseWithConfig(source, config(scope))
 	if err != nil {
 		return nil, Problems{at.syntax(source, err)}
+	}
+	if p, found := at.danglingSemicolon(source); found {
+		return nil, Problems{p}
 	}
 	names := &names{at: at, scope: scope, names: nameSet(scope)}
 	names.check(tree.Node)
@@ -195,22 +199,19 @@ func (s span) syntax(source string, err error) Problem {
 	runes := len([]rune(source))
 	from := min(located.From, max(runes-1, 0))
 	p := s.problem(from, located.To-located.From, "%s", describe(located.Message))
-	p.Hint = s.text.bitten()
+	if p.Hint = s.text.bitten(); p.Hint == "" {
+		p.Hint = operatorHint([]rune(source), from)
+	}
 	return p
 }
 
-// describe puts expr's messages into the words of this product.
-func describe(message string) string {
-	message = strings.TrimSpace(message)
-	for _, r := range []struct{ from, to string }{
-		{"unexpected token EOF", "the expression ends too early"},
-		{"literal not terminated", "the text is not closed: a quote is missing"},
-		{"unexpected token ", "unexpected "},
-	} {
-		if message == r.from {
-			return r.to
-		}
-		message = strings.Replace(message, r.from, r.to, 1)
+// danglingSemicolon finds a ; that ends an expression: expr passes over it.
+func (s span) danglingSemicolon(source string) (Problem, bool) {
+	tokens, err := lexer.Lex(file.NewSource(source))
+	if err != nil || len(tokens) < 2 || !tokens[len(tokens)-2].Is(lexer.Operator, ";") { // the last is EOF
+		return Problem{}, false
 	}
-	return message
+	p := s.problem(tokens[len(tokens)-2].From, 1, "nothing follows the ;")
+	p.Hint = "leave it out: a ; only ends a let"
+	return p, true
 }

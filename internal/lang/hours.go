@@ -57,13 +57,19 @@ func readShift(name string, value any) (*shift, error) {
 		return nil, fmt.Errorf("%s is {from, to}, not %s", name, kindOf(value))
 	}
 	var s shift
-	for key, minutes := range map[string]*int{"from": &s.from, "to": &s.to} {
-		text, _ := object[key].(string)
-		read, err := readClock(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s.%s: %w", name, key, err)
+	for _, part := range []struct {
+		key     string
+		minutes *int
+	}{{"from", &s.from}, {"to", &s.to}} {
+		said, given := object[part.key]
+		if !given {
+			return nil, fmt.Errorf("%s has no %s: write {from: 8:00AM, to: 6:00PM}", name, part.key)
 		}
-		*minutes = read
+		read, err := readClock(Format(said))
+		if err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", name, part.key, err)
+		}
+		*part.minutes = read
 	}
 	return &s, nil
 }

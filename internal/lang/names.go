@@ -62,11 +62,16 @@ func (n *names) check(node ast.Node) {
 		n.severities(node)
 	case *ast.BuiltinNode:
 		n.builtin(node)
+	case *ast.SequenceNode:
+		n.report(node.Nodes[0], "write && or || ; a ; only ends a let", "what stands before a ; has no effect")
 	}
 	for _, child := range children(node) {
 		n.check(child)
 	}
 }
+
+// eventsOwnTime is the hint for functions that are disabled.
+const eventsOwnTime = "a rule judges by the event's own time: use `time`"
 
 func (n *names) identifier(node *ast.IdentifierNode) {
 	if n.names[node.Value] {
@@ -74,10 +79,12 @@ func (n *names) identifier(node *ast.IdentifierNode) {
 	}
 	hint := suggest(node.Value, keys(n.names))
 	switch {
+	case slices.Contains(disabledBuiltins, node.Value):
+		hint = eventsOwnTime
+	case operatorWritten(node.Value) != "":
+		hint = operatorWritten(node.Value)
 	case helperNamed(node.Value) != nil || builtinNamed(node.Value):
 		hint = fmt.Sprintf("%s is a function: write %s(…)", node.Value, node.Value)
-	case node.Value == "now":
-		hint = "a rule judges by the event's own time: use `time`"
 	case node.Value == "vars" || node.Value == "lists":
 		hint = fmt.Sprintf("there is no `%s:` here", node.Value)
 	}
@@ -126,8 +133,11 @@ func (n *names) call(node *ast.CallNode) {
 	helper := helperNamed(callee.Value)
 	if helper == nil {
 		hint := suggest(callee.Value, append(helperNames(), builtin.Names...))
-		if slices.Contains(disabledBuiltins, callee.Value) {
-			hint = "a rule judges by the event's own time: use `time`"
+		switch {
+		case slices.Contains(disabledBuiltins, callee.Value):
+			hint = eventsOwnTime
+		case operatorWritten(callee.Value) != "":
+			hint = operatorWritten(callee.Value)
 		}
 		n.report(callee, hint, "unknown function %q", callee.Value)
 		return
