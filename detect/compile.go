@@ -203,7 +203,7 @@ func (c *compiler) binding(field string, kind responder.Kind, catalogue responde
 	}
 	fields := lang.Fields(at.node)
 	if len(fields) != 1 {
-		c.report(at, "write: "+field+": {EC2InstanceAlive: {ids: \"{{ resources }}\"}}", "%s binds one action with its parameters", field)
+		c.report(at, "write: "+field+": "+example(at.node.Value, kind, catalogue), "%s binds one action with its parameters", field)
 		return nil
 	}
 	name, params := fields[0].Key, fields[0].Value
@@ -217,6 +217,28 @@ func (c *compiler) binding(field string, kind responder.Kind, catalogue responde
 	tree, problems := lang.CompileNode(at.file, params, c.scope)
 	c.problems = append(c.problems, problems...)
 	return &binding{action: name.Value, params: tree}
+}
+
+// example shows a binding: of the named action, if it is one that fits, else of
+// a known one.
+func example(name string, kind responder.Kind, catalogue responder.Catalogue) string {
+	if action := catalogue[name]; action != nil && action.Spec().Kind == kind {
+		var params []string
+		for _, p := range action.Spec().Params {
+			switch {
+			case !p.Required:
+			case p.Type == responder.ListParam:
+				params = append(params, p.Name+`: "{{ resources }}"`)
+			default:
+				params = append(params, p.Name+`: "{{ resources[0] }}"`)
+			}
+		}
+		return "{" + name + ": {" + strings.Join(params, ", ") + "}}"
+	}
+	if kind == responder.Repair {
+		return `{EC2TerminateInstances: {ids: "{{ resources }}"}}`
+	}
+	return `{EC2InstanceAlive: {ids: "{{ resources }}"}}`
 }
 
 // bindable checks a binding against what the catalogue says of its action.

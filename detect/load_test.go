@@ -183,6 +183,30 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// repair is an action of a catalogue, as far as loading looks at it.
+type repair struct{ responder.Action }
+
+func (repair) Spec() responder.Spec {
+	return responder.Spec{Name: "DeleteUser", Kind: responder.Repair, Params: []responder.Param{
+		{Name: "user", Type: responder.TextParam, Required: true}, {Name: "keys", Type: responder.ListParam, Required: true}, {Name: "why", Type: responder.TextParam},
+	}}
+}
+
+// A binding that is none is shown one that could be meant.
+func TestBindingIsShown(t *testing.T) {
+	for binding, want := range map[string]string{
+		"remediate: DeleteUser": `write: remediate: {DeleteUser: {user: "{{ resources[0] }}", keys: "{{ resources }}"}}`,
+		"remediate: Other":      `write: remediate: {EC2TerminateInstances: {ids: "{{ resources }}"}}`,
+		"check: DeleteUser":     `write: check: {EC2InstanceAlive: {ids: "{{ resources }}"}}`,
+		"check: []":             `write: check: {EC2InstanceAlive: {ids: "{{ resources }}"}}`,
+	} {
+		_, problems := Load(files("rules.yml", "rules:\n  A: {when: ok, "+binding+"}\n"), "rules.yml", responder.Catalogue{"DeleteUser": repair{}})
+		if len(problems) != 1 || problems[0].Hint != want {
+			t.Errorf("%s gives\n%v\nwant the hint %s", binding, problems, want)
+		}
+	}
+}
+
 // Hints that cannot say the very line show none: quoted, it would mean something else.
 func TestNoLineIsGuessed(t *testing.T) {
 	for _, rules := range []string{

@@ -6,8 +6,11 @@ func topKeys() []string     { return []string{"include", "actions", "flows"} }
 func topReserved() []string { return []string{"limits", "scope", "cooldown", "approvers", "halt"} }
 
 func flowKeys() []string {
-	return []string{"name", "rule", "rules", "provider", "enabled", "if", "repairs", "sequential", "parallel"}
+	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "sequential", "parallel"}
 }
+
+// ruleKeys say which rules a flow is for, each in its way.
+func ruleKeys() []string { return []string{"rule", "rules", "globs"} }
 
 func flowReserved() []string {
 	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "join", "until", "max_age", "dedup", "window"}

@@ -200,7 +200,7 @@ func (l *loader) name(file *lang.File, node *yaml.Node, fields []field, taken ma
 		case f.name() == "name":
 			l.errorAt(f.file, f.value, "", "a name must be a text")
 			return ""
-		case f.name() == "rule" || f.name() == "rules":
+		case slices.Contains(ruleKeys(), f.name()):
 			rules = append(rules, scalars(f.value)...)
 		}
 	}
@@ -221,18 +221,13 @@ func (l *loader) name(file *lang.File, node *yaml.Node, fields []field, taken ma
 }
 
 // instead names the keys of a flow that say the same thing in another way.
-func instead(key string) string {
-	switch key {
-	case "rule":
-		return "rules"
-	case "rules":
-		return "rule"
-	case "sequential":
-		return "parallel"
-	case "parallel":
-		return "sequential"
+func instead(key string) []string {
+	for _, alike := range [][]string{ruleKeys(), {"sequential", "parallel"}} {
+		if i := slices.Index(alike, key); i >= 0 {
+			return slices.Delete(alike, i, i+1)
+		}
 	}
-	return ""
+	return nil
 }
 
 // mergeFlow puts the fields of a flow over those that earlier files gave it.
@@ -246,7 +241,7 @@ func (l *loader) mergeFlow(name string, at field, fields []field) {
 	here := map[string]bool{}
 	for _, f := range fields {
 		key := f.name()
-		if other := instead(key); other != "" {
+		for _, other := range instead(key) {
 			if here[other] {
 				l.errorAt(f.file, f.key, "", "a flow has either %s or %s", other, key)
 			}

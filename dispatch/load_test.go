@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -195,6 +196,23 @@ flows:
 `)
 	flow, _ := w.flows.Get("all")
 	golden(t, "testdata/steps.golden.json", strings.ReplaceAll(mustJSON(t, flow.Steps), "},{", "},\n{")+"\n")
+}
+
+// TestGlobs: globs mean what rules mean, and the last file's word counts.
+func TestGlobs(t *testing.T) {
+	w := newWorld(t, "flows: []")
+	set, problems := Load(files(t, map[string]string{
+		"flows.yml":       "flows:\n  - {name: a, globs: ['Root*', 'Non*'], sequential: []}\n  - {name: b, rule: RootLogin, sequential: []}\n  - {name: c, globs: '*', sequential: []}\n",
+		"flows.local.yml": "flows:\n  - {name: b, globs: ['*Hour']}\n  - {name: c, rules: [RootLogin]}\n",
+	}), "flows.yml", w.options())
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{"Root*", "Non*"}, {"*Hour"}, {"RootLogin"}} {
+		if got := set.All()[i].Rules; !slices.Equal(got, want) {
+			t.Errorf("flow %d is for %v, want %v", i, got, want)
+		}
+	}
 }
 
 func TestDefaultNames(t *testing.T) {

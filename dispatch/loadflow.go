@@ -78,11 +78,13 @@ func (l *loader) repairs(raw *rawFlow) responder.Repairs {
 
 // rules reads the rules that a flow is for.
 func (l *loader) rules(raw *rawFlow) []string {
-	f, given := raw.fields["rules"]
-	if !given {
-		f, given = raw.fields["rule"]
+	var f field
+	for _, key := range ruleKeys() { // one of them: merging has seen to it
+		if said, given := raw.fields[key]; given {
+			f = said
+		}
 	}
-	if !given || isNull(f.value) {
+	if isNull(f.value) {
 		names := sortedKeys(l.byName)
 		names = slices.DeleteFunc(names, func(name string) bool { return name == raw.name })
 		l.errorAt(raw.at.file, raw.at.value, lang.Suggest(raw.name, names), "the flow %s does not say for which rule it is", raw.name)
@@ -146,6 +148,11 @@ func (l *loader) expression(f field, scope lang.Scope) (string, *lang.Program) {
 	}
 	program, problems := lang.Compile(text, scope)
 	l.problems = append(l.problems, problems...)
+	if program != nil {
+		if kind, _ := program.Literal(); kind != "" {
+			l.errorAt(f.file, f.value, "if: severity >= HIGH", "a %s is no condition", kind)
+		}
+	}
 	return strings.TrimSpace(text.Value), program
 }
 

@@ -420,7 +420,7 @@ flows:
       - SendSlack: {}
         if: steps.one.succeeded
       - SendEmail: {}
-        if: '"yes"'
+        if: rule
         on_error: stop
 `)
 	w.slack.answer = func(context.Context, int, responder.Call) (responder.Result, error) {

@@ -151,6 +151,12 @@ func TestSchemasAgree(t *testing.T) {
 		{"flows", flow("parallel: [SendSlack: {}], enabled: true, provider: AWS, repairs: live, if: severity >= HIGH"), true},
 		{"flows", "flows: [{name: a, rules: RootLogin, sequential: []}]", true},
 		{"flows", "flows: [{name: a, rules: ['*'], sequential: []}]", true},
+		{"flows", "flows: [{name: a, globs: ['*', Non*], sequential: []}]", true},
+		{"flows", "flows: [{name: a, globs: '*', sequential: []}]", true},
+		{"flows", "flows: [{name: a, rules: [], sequential: []}]", false},
+		{"flows", "flows: [{name: a, globs: [], sequential: []}]", false},
+		{"flows", "flows: [{name: a, globs: ['*'], rule: RootLogin, sequential: []}]", false},
+		{"flows", "flows: [{name: a, globs: ['*'], rules: RootLogin, sequential: []}]", false},
 		{"flows", step("SendSlack: {message: {header: a, values: [{label: 1, value: true}]}}"), true},
 		{"flows", step("SendSlack:"), true},
 		{"flows", step("command: SendSlack"), true},
@@ -472,10 +478,12 @@ func flowsSchema(t *testing.T) object {
 func flowSchema(t *testing.T) object {
 	t.Helper()
 	rule := object{"type": "string", "minLength": 1}
+	rules := orNull(anyOf(rule, object{"type": "array", "items": rule, "minItems": 1}))
 	flow := closed(described(t, "a flow", words(t, "dispatch/keys.go", "flowKeys"), object{
 		"name":       say("The flow's name; that of its one rule if not given.", ref("text")),
-		"rule":       say("The rule whose findings it is for; * and ? stand for any text and one character.", orNull(listOf(rule))),
-		"rules":      say("The rules whose findings it is for; * and ? stand for any text and one character.", orNull(listOf(rule))),
+		"rule":       say("The rule whose findings it is for; * and ? stand for any text and one character.", rules),
+		"rules":      say("The rules whose findings it is for; * and ? stand for any text and one character.", rules),
+		"globs":      say("Patterns of the rules whose findings it is for: the same as rules.", rules),
 		"provider":   orNull(object{"enum": []string{"AWS"}, "description": "Taken for the original's sake."}),
 		"enabled":    orNull(object{"type": "boolean", "description": "false turns the flow off; its runs are parked."}),
 		"if":         say("Only findings for which this is true.", orNull(ref("expression"))),
@@ -485,8 +493,10 @@ func flowSchema(t *testing.T) object {
 	}))
 	flow["allOf"] = []any{
 		object{"not": object{"required": []string{"rule", "rules"}}},
+		object{"not": object{"required": []string{"rule", "globs"}}},
+		object{"not": object{"required": []string{"rules", "globs"}}},
 		object{"not": object{"required": []string{"sequential", "parallel"}}},
-		anyOf(object{"required": []string{"name"}}, object{"required": []string{"rule"}}, object{"required": []string{"rules"}}),
+		anyOf(object{"required": []string{"name"}}, object{"required": []string{"rule"}}, object{"required": []string{"rules"}}, object{"required": []string{"globs"}}),
 	}
 	return flow
 }
