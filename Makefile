@@ -16,7 +16,7 @@ run: bin/responder ## Run the whole pipeline on the samples, dry, in a fresh dat
 
 .PHONY: bin/responder
 bin/responder: ## Build the command line
-	@test -e $@ || echo "Building; the first compile takes a minute or two …"
+	@test -e $@ || echo "Building; the first compile takes two or three minutes …"
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/responder
 
 .PHONY: check
@@ -30,7 +30,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && [ "$$(go env CGO_ENABLE
 
 .PHONY: test
 test: ## Run the tests: Go only, no network after the modules are there
-	@echo "$(if $(RACE),Testing with the race detector,NOTICE: no C compiler: testing without the race detector); the first compile takes a minute or two …"
+	@echo "$(if $(RACE),Testing with the race detector,NOTICE: no C compiler: testing without the race detector); the first compile takes two or three minutes …"
 	go test $(RACE) ./...
 
 .PHONY: lint
