@@ -130,24 +130,43 @@ func (w *worker) work(ctx context.Context) error {
 		for _, flight := range starting {
 			go func() { w.landed <- flight.fly(airborne) }()
 		}
-		w.await()
+		w.await(airborne)
 	}
 }
 
 // await waits until an attempt lands, or until a timer of another branch is due.
-func (w *worker) await() {
-	timer := Next(w.run, w.now()).Timer
+func (w *worker) await(ctx context.Context) {
+	timer, due := w.nearest(ctx)
+	if due {
+		return
+	}
 	if timer.IsZero() {
 		w.land(<-w.landed)
 		return
 	}
-	due := time.NewTimer(max(time.Millisecond, timer.Sub(w.now())))
-	defer due.Stop()
+	ring := time.NewTimer(max(time.Millisecond, timer.Sub(w.now())))
+	defer ring.Stop()
 	select {
 	case o := <-w.landed:
 		w.land(o)
-	case <-due.C:
+	case <-ring.C:
 	}
+}
+
+// nearest gives the nearest timer of the run, zero for none, or says that
+// something is to be done already: a timer was due in the meantime. Of a run
+// that is to rest, nothing is done any more.
+func (w *worker) nearest(ctx context.Context) (timer time.Time, due bool) {
+	if flow, ok := w.Flows().Get(w.run.Flow.Name); !ok || flow.Disabled || ctx.Err() != nil {
+		return time.Time{}, false
+	}
+	next := Next(w.run, w.now())
+	for _, task := range next.Do {
+		if _, flying := w.flying[task.Path]; !flying {
+			return time.Time{}, true
+		}
+	}
+	return next.Timer, false
 }
 
 // drain waits for the attempts that are still flying.
