@@ -5,14 +5,13 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-DATA    ?= $(shell mktemp -d -u /tmp/responder.XXXXXX)
 FUZZTIME ?= 20s
 
 ##@ Using it
 
 .PHONY: run
 run: bin/responder ## Run the whole pipeline on the samples, dry, in a fresh data folder, and keep serving
-	@./bin/responder run events/ --data $(DATA)
+	@./bin/responder run events/ --data $(or $(DATA),"$$(mktemp -d)")
 
 .PHONY: bin/responder
 bin/responder: ## Build the command line
