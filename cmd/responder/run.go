@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -97,9 +98,9 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 			return err
 		}
 	}
-	r := &running{app: a, runOptions: o, folder: folder, files: files, tally: newTally(10 * toldEvents)}
+	r := &running{app: a, runOptions: o, folder: folder, files: files, tally: newTally(10*toldEvents, 40*toldEvents)}
 	if a.format == "json" {
-		r.tally.keep = 1 << 20
+		r.tally = newTally(0, math.MaxInt) // a line for each run, and no stories
 	}
 	r.pipeline, err = a.newPipeline(pipelineOptions{
 		db: db, runs: meeting{db.Runs(), r.tally.met}, definitions: definitions, mode: o.mode(), skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: r.tally, log: a.logger().Level(level),

@@ -14,8 +14,9 @@ import (
 // tally counts what becomes of events, and remembers the first of them in full
 // so that they can be told of.
 type tally struct {
-	mu       sync.Mutex
-	keep     int // events remembered in full
+	mu                   sync.Mutex
+	keepEvents, keepRuns int // how many are remembered in full
+
 	outcomes []detect.Outcome
 	matches  map[string]int              // how often the event of a key was found
 	meetings map[string]map[string]*fate // by event key and run
@@ -48,9 +49,9 @@ type rest struct {
 	failed int // steps
 }
 
-func newTally(keep int) *tally {
+func newTally(keepEvents, keepRuns int) *tally {
 	return &tally{
-		keep: keep, matches: map[string]int{}, meetings: map[string]map[string]*fate{}, known: map[string]bool{},
+		keepEvents: keepEvents, keepRuns: keepRuns, matches: map[string]int{}, meetings: map[string]map[string]*fate{}, known: map[string]bool{},
 		runs: map[string]*responder.Run{}, rests: map[string]rest{},
 	}
 }
@@ -66,7 +67,7 @@ func (t *tally) event(o detect.Outcome) {
 	t.events++
 	t.findings += len(o.Findings)
 	t.ruleErrors += len(o.Errors)
-	if len(t.outcomes) < t.keep {
+	if len(t.outcomes) < t.keepEvents {
 		t.outcomes = append(t.outcomes, o)
 	}
 	if len(o.Findings) > 0 {
@@ -89,7 +90,7 @@ func (t *tally) run(r *responder.Run) {
 		t.order = append(t.order, r.ID)
 	}
 	t.rests[r.ID] = rest{r.State, r.FailedSteps()}
-	if _, known := t.runs[r.ID]; known || len(t.runs) < 4*t.keep {
+	if _, known := t.runs[r.ID]; known || len(t.runs) < t.keepRuns {
 		t.runs[r.ID] = r
 	}
 	if r.Version == 1 {
@@ -106,7 +107,7 @@ func (t *tally) met(r *responder.Run) {
 		return
 	}
 	t.fate(r).met++
-	if len(t.known) < 4*t.keep {
+	if len(t.known) < t.keepRuns {
 		t.known[findingKey(r.Finding)] = true
 	}
 }
@@ -132,7 +133,7 @@ func (t *tally) fate(r *responder.Run) *fate {
 func (t *tally) goLive(to teller) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keep, t.outcomes, t.order = 0, nil, nil
+	t.outcomes, t.order = nil, nil
 	clear(t.matches)
 	clear(t.meetings)
 	clear(t.known)
