@@ -31,6 +31,7 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/dynamodb":       {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/secretsmanager": {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/emulator":       {own: []string{""}, others: []string{"github.com/aws/"}},
+	"internal/stack":          {own: []string{""}, others: []string{"github.com/aws/"}},
 	"docs":                    {}, // tests alone
 }
 
