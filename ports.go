@@ -133,6 +133,19 @@ type Counters interface {
 	Add(ctx context.Context, key, member string, limit int, expires time.Time) (n int, admitted bool, err error)
 }
 
+// Heartbeats know of each place when its canary was last heard. Times are kept
+// to the second. Safe for concurrent use.
+type Heartbeats interface {
+	// Beat notes that a place was heard at a moment. A beat older than what is
+	// known changes nothing. A place that is none (Place.Check) is refused.
+	Beat(ctx context.Context, place Place, at time.Time) error
+	// Beats gives when each known place was last heard: all of them, as of the
+	// Beats and Forgets that have returned.
+	Beats(ctx context.Context) (map[Place]time.Time, error)
+	// Forget makes places unknown; one that is not known is no error.
+	Forget(ctx context.Context, places ...Place) error
+}
+
 // Secrets reads secrets by name. Safe for concurrent use; may cache up to five minutes.
 type Secrets interface {
 	// Get: ErrNotFound if there is none of that name.

@@ -10,6 +10,7 @@ import (
 
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/dynamodb"
 	"github.com/skycrafters/responder/internal/emulator"
 	"github.com/skycrafters/responder/internal/porttest"
@@ -31,6 +32,14 @@ func TestEmulatedCounters(t *testing.T) {
 		c := newClock() // told, for it is ours that decides, not the table's
 		counters := dynamodb.NewCounters(client, create(t, client, dynamodb.CountersTable), c.Now)
 		return porttest.CountersHarness{Counters: counters, Now: c.Now, Advance: c.Advance}
+	})
+}
+
+func TestEmulatedHeartbeats(t *testing.T) {
+	client := connect(t)
+	porttest.Heartbeats(t, func(t *testing.T) responder.Heartbeats {
+		t.Parallel()
+		return dynamodb.NewHeartbeats(client, create(t, client, dynamodb.CountersTable))
 	})
 }
 

@@ -20,6 +20,7 @@ type script struct {
 	get     func(*awsdynamodb.GetItemInput) (item, error)
 	update  func(*awsdynamodb.UpdateItemInput) (item, error)
 	query   func(*awsdynamodb.QueryInput) (*awsdynamodb.QueryOutput, error)
+	batch   func(*awsdynamodb.BatchGetItemInput) (*awsdynamodb.BatchGetItemOutput, error)
 	puts    []item
 	queries []awsdynamodb.QueryInput
 }
@@ -40,6 +41,10 @@ func (s *script) GetItem(_ context.Context, in *awsdynamodb.GetItemInput, _ ...f
 func (s *script) UpdateItem(_ context.Context, in *awsdynamodb.UpdateItemInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.UpdateItemOutput, error) {
 	it, err := s.update(in)
 	return &awsdynamodb.UpdateItemOutput{Attributes: it}, err
+}
+
+func (s *script) BatchGetItem(_ context.Context, in *awsdynamodb.BatchGetItemInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.BatchGetItemOutput, error) {
+	return s.batch(in)
 }
 
 func (s *script) Query(_ context.Context, in *awsdynamodb.QueryInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.QueryOutput, error) {

@@ -55,6 +55,10 @@ func TestCounters(t *testing.T) {
 	})
 }
 
+func TestHeartbeats(t *testing.T) {
+	porttest.Heartbeats(t, func(*testing.T) responder.Heartbeats { return &memory.Heartbeats{} })
+}
+
 func TestSecrets(t *testing.T) {
 	porttest.Secrets(t, func(*testing.T) porttest.SecretsHarness {
 		c := newClock()
