@@ -30,6 +30,7 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/sqs":            {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/dynamodb":       {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/secretsmanager": {own: []string{""}, others: []string{"github.com/aws/"}},
+	"internal/metrics":        {},
 	"internal/emulator":       {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/stack":          {own: []string{""}, others: []string{"github.com/aws/"}},
 	"docs":                    {}, // tests alone
