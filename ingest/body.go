@@ -12,10 +12,10 @@ import (
 // MaxBodyBytes is the largest request body taken, as sent and inflated.
 const MaxBodyBytes = 5 << 20
 
-// BodyError says what is wrong with a request's body.
+// BodyError says what is wrong with a request's body. Sending it again cannot help.
 type BodyError struct {
-	Status  int    // of HTTP: 400, 413 (too large) or 415 (unknown Content-Encoding)
-	Detail  string // for the sender; it quotes nothing of the body but key names
+	Status  int    // of HTTP: 400, 403 (foreign account), 413 (too large) or 415 (unknown Content-Encoding)
+	Detail  string // for the sender; it quotes nothing of the body but key names and account ids
 	Element int    // 0-based, of the element at fault; -1: the body as a whole
 	Line    int    // 1-based, where that element begins; 0 for the body as a whole
 }

@@ -24,25 +24,27 @@ type HandlerOptions struct {
 // (they carry Origin), so that no website can reach it through a visitor.
 func Handler(in *Ingest, options HandlerOptions) http.Handler {
 	hosts := slices.Concat([]string{"localhost", "127.0.0.1", "::1"}, options.Hosts)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := func(w http.ResponseWriter, r *http.Request) reply {
 		log := options.Log.With().Str("path", r.URL.Path).Str("remote", r.RemoteAddr).Logger()
 		switch {
 		case !isOneOf(hosts, r.Host):
 			log.Warn().Str("host", r.Host).Msg("refused: foreign Host")
-			newProblem(http.StatusForbidden, "this host is not served here").write(w)
+			return newProblem(http.StatusForbidden, "this host is not served here")
 		case len(r.Header.Values("Origin")) > 0:
 			log.Warn().Strs("origin", r.Header.Values("Origin")).Msg("refused: sent by a browser")
-			newProblem(http.StatusForbidden, "requests of browsers are not taken").write(w)
+			return newProblem(http.StatusForbidden, "requests of browsers are not taken")
 		case r.ContentLength > MaxBodyBytes:
 			log.Warn().Int64("bytes", r.ContentLength).Msg("refused: body too large")
-			newProblem(http.StatusRequestEntityTooLarge, tooLarge().Error()).write(w)
-		default:
-			in.answer(r.Context(), log, r.Method, r.URL.Path, Request{
-				Key:             firstOf(r.Header.Get, keyHeaders[:]),
-				Body:            http.MaxBytesReader(w, r.Body, MaxBodyBytes),
-				ContentEncoding: r.Header.Get("Content-Encoding"),
-			}).write(w)
+			return newProblem(http.StatusRequestEntityTooLarge, tooLarge().Error())
 		}
+		return in.answer(r.Context(), log, r.Method, r.URL.Path, Request{
+			Key:             firstOf(r.Header.Get, keyHeaders[:]),
+			Body:            http.MaxBytesReader(w, r.Body, MaxBodyBytes),
+			ContentEncoding: r.Header.Get("Content-Encoding"),
+		})
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in.observed(answer(w, r)).write(w)
 	})
 }
 

@@ -15,6 +15,18 @@ type reply struct {
 	status  int
 	headers map[string]string
 	body    []byte
+
+	// To be observed, not sent.
+	events int    // accepted
+	key    string // id of the sender's key
+}
+
+// observed tells Observe of an answer.
+func (in *Ingest) observed(r reply) reply {
+	if in.Observe != nil {
+		in.Observe(Observation{Status: r.status, Events: r.events, Key: r.key})
+	}
+	return r
 }
 
 // problem is RFC 9457's object. Its type is always about:blank: the status
@@ -49,9 +61,23 @@ func (in *Ingest) answer(ctx context.Context, log zerolog.Logger, method, path s
 	return newProblem(http.StatusNotFound, "events are posted to /events")
 }
 
-// take accepts a request's events, and writes the one log line that it leaves.
+// take accepts a request's events.
 func (in *Ingest) take(ctx context.Context, log zerolog.Logger, request Request) reply {
-	ids, err := in.Accept(ctx, request)
+	who, ids, err := in.accept(ctx, request)
+	if who.ID != "" {
+		log = log.With().Str("key", who.ID).Logger()
+	}
+	if who.previous {
+		log = log.With().Bool("previous_key", true).Logger()
+	}
+	r := outcome(log, ids, err)
+	r.events, r.key = len(ids), who.ID
+	return r
+}
+
+// outcome answers a request for its events to be taken, and writes the one log
+// line that it leaves.
+func outcome(log zerolog.Logger, ids []string, err error) reply {
 	var wrong *BodyError
 	switch {
 	case err == nil:
@@ -59,7 +85,7 @@ func (in *Ingest) take(ctx context.Context, log zerolog.Logger, request Request)
 		return newReply(http.StatusAccepted, "application/json", accepted{IDs: ids, Accepted: len(ids)})
 	case errors.Is(err, ErrKey):
 		log.Warn().Msg("refused: " + err.Error())
-		r := newProblem(http.StatusUnauthorized, err.Error())
+		r := newProblem(http.StatusUnauthorized, ErrKey.Error())
 		r.headers["WWW-Authenticate"] = "ApiKey"
 		return r
 	case errors.As(err, &wrong):

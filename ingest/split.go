@@ -17,7 +17,10 @@ import (
 // body without any. The error is a *BodyError.
 func Split(body []byte) ([]json.RawMessage, error) {
 	var events []json.RawMessage
-	err := split(body, func(e responder.Event) { events = append(events, e.Raw) })
+	err := split(body, func(e responder.Event) error {
+		events = append(events, e.Raw)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +28,8 @@ func Split(body []byte) ([]json.RawMessage, error) {
 }
 
 // split is Split, one event at a time: decoded, events are many times larger.
-func split(body []byte, each func(responder.Event)) error {
+// An error of each refuses the body for that element.
+func split(body []byte, each func(responder.Event) error) error {
 	if len(body) > MaxBodyBytes {
 		return tooLarge()
 	}
@@ -44,10 +48,12 @@ func split(body []byte, each func(responder.Event)) error {
 			return damaged(err)
 		}
 		e, err := Normalise(element.Raw)
+		if err == nil {
+			err = each(e)
+		}
 		if err != nil {
 			return refused(element, err)
 		}
-		each(e)
 	}
 }
 
@@ -61,8 +67,11 @@ func damaged(err error) error {
 
 func refused(element elements.Element, err error) error {
 	status := http.StatusBadRequest
-	if errors.Is(err, responder.ErrTooLarge) {
+	switch {
+	case errors.Is(err, responder.ErrTooLarge):
 		status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, errForeign):
+		status = http.StatusForbidden
 	}
 	return &BodyError{Status: status, Detail: err.Error(), Element: element.Index, Line: element.Line}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -261,8 +262,72 @@ func TestErrors(t *testing.T) {
 		t.Error("a fault counts as ErrNotFound")
 	}
 	f.fail = nil
+	f.Advance(5 * time.Second)
 	if got, _ := reveal(t, s.Get); got != "s3cr3t" {
 		t.Errorf("after the fault: %q", got)
+	}
+}
+
+// A failure is everybody's for five seconds, without a request each; what is
+// known and not too old is given all the same.
+func TestFailuresAreNotTriedByEveryCaller(t *testing.T) {
+	f := newFake()
+	s := secretsmanager.New(f, "", f.Now)
+	throttled := errors.New("ThrottlingException: Rate exceeded")
+	for _, step := range []struct {
+		pass  time.Duration
+		fail  error
+		get   string // "": an error
+		fresh string
+		asked int
+	}{
+		{0, throttled, "", "", 1}, // a cold start
+		{5*time.Second - 1, nil, "", "", 0},
+		{1, nil, "v", "v", 2}, // a request for each of its two stages
+		{5 * time.Second, throttled, "v", "", 1},
+		{5*time.Second - 1, throttled, "v", "", 0},
+		{1, throttled, "v", "", 1},
+		{5*time.Minute - 10*time.Second - 1, throttled, "v", "", 1},
+		{1, throttled, "", "", 0}, // grown old within five seconds of a failure
+		{5 * time.Second, throttled, "", "", 1},
+		{-time.Hour, throttled, "", "", 1}, // a clock set back does not make a failure last
+		{5 * time.Second, nil, "v", "v", 2},
+	} {
+		f.Advance(step.pass)
+		f.set("key", "v")
+		f.versions["key"] = f.versions["key"][len(f.versions["key"])-1:]
+		f.fail = step.fail
+		for range 100 {
+			for name, c := range map[string]struct {
+				get  func(context.Context, string) (responder.Secret, error)
+				want string
+			}{"Get": {s.Get, step.get}, "Fresh": {s.Fresh, step.fresh}} {
+				secret, err := c.get(t.Context(), "key")
+				if (err == nil) != (c.want != "") || secret.Current.Reveal() != c.want || err != nil && !errors.Is(err, throttled) {
+					t.Fatalf("after %v, %s: %q, %v; want %q", step.pass, name, secret.Current.Reveal(), err, c.want)
+				}
+			}
+		}
+		if n := f.asked(); n != step.asked {
+			t.Errorf("after %v: %d requests, want %d", step.pass, n, step.asked)
+		}
+	}
+}
+
+// One secret that cannot be read says nothing of another.
+func TestFailuresAreOfOneSecret(t *testing.T) {
+	f := newFake()
+	s := secretsmanager.New(f, "", f.Now)
+	if _, err := s.Get(t.Context(), "nobody"); !errors.Is(err, responder.ErrNotFound) {
+		t.Errorf("Get of nobody: %v", err)
+	}
+	f.set("key", "v")
+	if got, _ := reveal(t, s.Get); got != "v" {
+		t.Errorf("another is %q", got)
+	}
+	f.asked()
+	if _, err := s.Get(t.Context(), "nobody"); !errors.Is(err, responder.ErrNotFound) || f.asked() != 0 {
+		t.Errorf("Get of nobody again: %v, or asked again", err)
 	}
 }
 
@@ -287,4 +352,50 @@ func TestContext(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the one that asked: %v", err)
 	}
+}
+
+// While one looks for a new value, others are served what is known. Who gives up
+// leaves no failure to others; a request without an answer is given up.
+func TestSlowRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("key", "v")
+		f.Advance(48 * time.Hour)
+		s := secretsmanager.New(f, "", f.Now)
+		reveal(t, s.Get)
+		f.Advance(time.Minute)
+		f.asked()
+		f.hold = make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		looks := make(chan error)
+		look := func(ctx context.Context) {
+			_, err := s.Fresh(ctx, "key")
+			looks <- err
+		}
+		go look(ctx)
+		synctest.Wait()
+		if got, _ := reveal(t, s.Get); got != "v" {
+			t.Errorf("Get during a request gives %q", got)
+		}
+		cancel()
+		if err := <-looks; !errors.Is(err, context.Canceled) {
+			t.Errorf("who gave up: %v", err)
+		}
+		began := time.Now()
+		go look(t.Context())
+		go look(t.Context())
+		for range 2 {
+			if err := <-looks; !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a request without an answer: %v", err)
+			}
+		}
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("two that waited for one request took %v, want 10s", took)
+		}
+		f.Advance(5 * time.Second)
+		close(f.hold)
+		if _, err := s.Fresh(t.Context(), "key"); err != nil {
+			t.Errorf("once it answers: %v", err)
+		}
+	})
 }
