@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -17,25 +18,40 @@ type Detector struct {
 	Findings responder.Sender // where findings go
 	Logger   zerolog.Logger
 	Observe  func(Outcome) // nil, or told of each event once its findings are queued; must be safe for concurrent use
+
+	Canary     string               // name of the schedule whose events are canaries, "" for none
+	Heartbeats responder.Heartbeats // where they are noted; nil: there are none
+	Now        func() time.Time     // nil: time.Now; for canaries alone: rules know the event's time only
 }
 
 // Outcome is what became of one event.
 type Outcome struct {
 	Event    responder.Event
+	Canary   bool // its beat was noted, and no rule looked at it
 	Findings []responder.Finding
 	Errors   []*RuleError
 }
 
+// margin is kept free before the deadline of a batch, to queue what was found.
+const margin = 2 * time.Second
+
 // Handle evaluates a batch of events and queues what the rules find, all in as
 // few sends as the queue allows. It returns the deliveries that could not be
-// handled: undecodable ones, and those with a finding larger than a message, as Dead; those whose findings were not queued to be
-// tried again. The same event again gives the same findings.
+// handled: undecodable ones, and those with a finding larger than a message, as
+// Dead; those whose findings were not queued, and canaries whose beat was not
+// stored, to be tried again. The same event again gives the same findings.
+//
+// It looks at no further event two seconds before the deadline of ctx, if there
+// is one: the rest of the batch comes again, and the findings of the others are
+// queued.
 func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) []responder.Failure {
 	var failures []responder.Failure
 	var batch []pending
 	rules := d.Rules()
+	looking, end := early(ctx)
+	defer end()
 	for _, delivery := range deliveries {
-		if err := ctx.Err(); err != nil { // time is up: the rest comes again
+		if err := looking.Err(); err != nil { // time is up: the rest comes again
 			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err)})
 			continue
 		}
@@ -46,7 +62,9 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 		}
 		p := pending{id: delivery.ID}
 		p.outcome.Event = event
-		p.outcome.Findings, p.outcome.Errors = rules.Evaluate(event)
+		if p.outcome.Canary, p.err = d.hear(looking, event); !p.outcome.Canary {
+			p.outcome.Findings, p.outcome.Errors = rules.Evaluate(event)
+		}
 		for _, e := range p.outcome.Errors {
 			d.tell(e)
 		}
@@ -62,12 +80,20 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 	return failures
 }
 
+// early is ctx, over by the margin before its deadline.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-margin))
+	}
+	return context.WithCancel(ctx)
+}
+
 // tell logs a rule error.
 func (d *Detector) tell(e *RuleError) {
 	d.Logger.Error().Str("rule", e.Rule).Str("event", e.Event).Err(e.Err).Msg("rule error")
 }
 
-// pending is an event whose findings are on their way.
+// pending is an event whose findings are on their way, or whose beat failed.
 type pending struct {
 	id      string
 	outcome Outcome

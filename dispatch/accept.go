@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/lang"
@@ -52,6 +53,9 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 			return jobs, f
 		}
 		jobs = append(jobs, j)
+	}
+	if slices.ContainsFunc(jobs, func(j job) bool { return j.run == nil }) {
+		d.Repeated(finding)
 	}
 	return jobs, fault{}
 }

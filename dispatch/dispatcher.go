@@ -30,11 +30,27 @@ type Config struct {
 	Lease       time.Duration                    // how long after a worker's death its runs are taken up; 2 min
 	SkipWaits   bool                             // waits are noted and passed over
 
-	Now     func() time.Time     // time.Now
-	Jitter  func() float64       // in [0, 1); math/rand
-	Token   func() string        // names an attempt to write; crypto/rand
-	Logger  zerolog.Logger       // silent
-	Observe func(*responder.Run) // told every stored state of a run, which it must not change; nobody
+	Now    func() time.Time // time.Now
+	Jitter func() float64   // in [0, 1); math/rand
+	Token  func() string    // names an attempt to write; crypto/rand
+	Logger zerolog.Logger   // silent
+
+	// Who is told what happens: nobody, where nil. They are called by many
+	// goroutines at once, and must not change what they are shown.
+	Observe   func(*responder.Run)    // every stored state of a run
+	Attempted func(AttemptReport)     // an attempt is over
+	Repeated  func(responder.Finding) // a finding met runs of its own, made before
+	Parked    func(run string)        // a run that cannot be decoded was put by; again at each try
+}
+
+// AttemptReport is what there is to tell of an attempt of a step, or of a look at
+// whether a repair was done.
+type AttemptReport struct {
+	Action string // its name in the catalogue
+	Kind   responder.Kind
+	Verify bool // a look
+	Took   time.Duration
+	Err    error // as in Tried or Verified; nil: it worked, or the look found out
 }
 
 // Dispatcher makes runs of findings and carries them on. Safe for concurrent
@@ -88,6 +104,15 @@ func New(c Config) (*Dispatcher, error) {
 	}
 	if c.Observe == nil {
 		c.Observe = func(*responder.Run) {}
+	}
+	if c.Attempted == nil {
+		c.Attempted = func(AttemptReport) {}
+	}
+	if c.Repeated == nil {
+		c.Repeated = func(responder.Finding) {}
+	}
+	if c.Parked == nil {
+		c.Parked = func(string) {}
 	}
 	return &Dispatcher{
 		Config: c,

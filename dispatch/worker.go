@@ -53,6 +53,7 @@ const parkFor = time.Hour
 // done what it can.
 func (d *Dispatcher) park(ctx context.Context, id string, cause error) error {
 	d.Logger.Error().Str("run", id).Err(cause).Msg("run parked: it cannot be decoded")
+	d.Parked(id)
 	parker, ok := d.Runs.(responder.RunParker)
 	if !ok {
 		return nil
@@ -128,10 +129,29 @@ func (w *worker) work(ctx context.Context) error {
 			}
 		}
 		for _, flight := range starting {
-			go func() { w.landed <- flight.fly(airborne) }()
+			go func() { w.landed <- w.fly(airborne, flight) }()
 		}
 		w.await(airborne)
 	}
+}
+
+// fly makes an attempt, and tells of it.
+func (w *worker) fly(ctx context.Context, f flight) Outcome {
+	began := w.Now()
+	o := f.fly(ctx)
+	w.Attempted(AttemptReport{Action: f.action.Spec().Name, Kind: f.kind, Verify: f.verify, Took: w.Now().Sub(began), Err: errorOf(o)})
+	return o
+}
+
+// errorOf is the error of an attempt or a look, nil if it has none.
+func errorOf(o Outcome) error {
+	switch o := o.(type) {
+	case Tried:
+		return o.Err
+	case Verified:
+		return o.Err
+	}
+	return nil
 }
 
 // await waits until an attempt lands, or until a timer of another branch is due.
