@@ -35,7 +35,7 @@ install_venv() {
   say "installing the emulators into $venv; this takes a minute"
   rm -rf "$venv"
   python3 -m venv "$venv"
-  "$python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+  "$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement "$requirements"
   cp "$requirements" "$venv/installed.txt"
 }
 
