@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"fmt"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/ingest"
 )
 
@@ -23,4 +24,22 @@ func ExampleSplit() {
 {"SOURCE": "a", "detail-type": "b", "detail": {}}`))
 	fmt.Println(err)
 	// Output: element 1 (line 2): neither an EventBridge event (texts `source` and `detail-type`, object `detail`) nor a CloudTrail record (texts `eventName` and `eventSource`, no `detail`): it has no `source`, and `SOURCE` is not the same: keys are case-sensitive
+}
+
+func ExampleParseKeys() {
+	secret := responder.NewSecretText(`{"keys": [
+		{"id": "prod", "key": "Zk3vQ9s1TgRb7XyLw2Hd", "accounts": ["111122223333"]},
+		{"id": "audit", "key": "p0Wm4Nc8EaUf6JtKo5Vi"}
+	]}`)
+	keys, err := ingest.ParseKeys(secret)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, k := range keys {
+		fmt.Println(k.ID, k.Text, k.SpeaksFor("111122223333"), k.SpeaksFor("444455556666"))
+	}
+	// Output:
+	// prod [redacted] true false
+	// audit [redacted] true true
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
+
+	"github.com/skycrafters/responder"
 )
 
 func TestLambda(t *testing.T) {
@@ -40,6 +45,8 @@ func TestLambda(t *testing.T) {
 		{"events", nil, 202, ""},
 		{"header in lower case", headers("x-api-key", rightKey), 202, ""},
 		{"header in upper case", headers("APIKEY", rightKey), 202, ""},
+		{"header in several cases: the first by name", headers("apikey", "wrong", "APIkey", rightKey), 202, ""},
+		{"header in several cases, the first empty", headers("APIKEY", "", "apikey", rightKey), 202, ""},
 		{"header in MultiValueHeaders alone", func(r *request) {
 			r.Headers, r.MultiValueHeaders = nil, map[string][]string{"apikey": {rightKey, "x"}}
 		}, 202, ""},
@@ -90,6 +97,30 @@ func TestLambda(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request is given up before Lambda kills the function: it is answered.
+func TestLambdaAnswersBeforeItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+		defer cancel()
+		s := newSetup()
+		s.Ingest.queue = stuck{}
+		began := time.Now()
+		res, err := Lambda(s.Ingest, zerolog.Nop())(ctx, events.APIGatewayProxyRequest{
+			HTTPMethod: "POST", Resource: "/events", Headers: map[string]string{"APIKey": rightKey}, Body: event1})
+		if took := time.Since(began); err != nil || res.StatusCode != 503 || took != 27*time.Second {
+			t.Errorf("answered %d, %v after %v; want 503 after 27s", res.StatusCode, err, took)
+		}
+	})
+}
+
+// stuck is a queue that never answers.
+type stuck struct{}
+
+func (stuck) Send(ctx context.Context, _ ...responder.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func TestLambdaBadBodies(t *testing.T) {

@@ -1,9 +1,11 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -19,13 +21,17 @@ import (
 // events in one request body are 400 calls, and API Gateway waits 29 s.
 const parallel = 8
 
-// Send implements responder.Sender: about one request for each ten messages or
-// MiB of bodies, up to eight at a time. Delays are rounded up to whole seconds.
+// Send implements responder.Sender: one request for each ten messages or MiB of
+// bodies, with some more where sizes differ (see pack), up to eight at a time.
+// Delays are rounded up to whole seconds.
 //
+// Messages that SQS fails one by one in a request that works, as when it
+// throttles, are sent again, three times at most after up to 100, 200 and 400 ms.
 // A message that SQS cannot carry is refused with a *responder.Permanent. Of
 // messages whose request got no answer it is not known whether they were sent:
 // they are named as failed, and may come twice if sent again. Once a request
-// has failed as a whole, no other is begun.
+// has failed as a whole (the SDK has then tried it several times), no other is
+// begun.
 func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 	entries := make([]types.SendMessageBatchRequestEntry, len(messages))
 	failed := map[int]error{}
@@ -124,9 +130,35 @@ func entryBytes(e types.SendMessageBatchRequestEntry) int {
 	return n
 }
 
-// pack puts items into batches of at most maxEntries items and maxBatchBytes,
-// each into the first that has room. n times the batches still open.
+// pack puts items into batches of at most maxEntries items and maxBatchBytes:
+// each into the first batch with room, in the order given or, where that takes
+// more batches than the sums demand, the largest first, if that takes fewer.
+//
+// That is as few as can be wherever one limit decides, as with events of usual
+// sizes (ten a batch) or the largest (four). In general, of items up to a quarter
+// of maxBatchBytes, every batch but the last has ten items or is over three
+// quarters full: their number is at most n/10 + 4/3 of the bytes in MiB + 1.
 func pack(items []int, size func(int) int) [][]int {
+	sum := 0
+	for _, item := range items {
+		sum += size(item)
+	}
+	batches := firstFit(items, size)
+	if len(batches) <= max(ceil(len(items), maxEntries), ceil(sum, maxBatchBytes)) {
+		return batches
+	}
+	largestFirst := slices.SortedStableFunc(slices.Values(items), func(a, b int) int { return cmp.Compare(size(b), size(a)) })
+	if fewer := firstFit(largestFirst, size); len(fewer) < len(batches) {
+		return fewer
+	}
+	return batches
+}
+
+func ceil(n, by int) int { return (n + by - 1) / by }
+
+// firstFit puts each item into the first batch that has room. n times the
+// batches still open.
+func firstFit(items []int, size func(int) int) [][]int {
 	var batches [][]int
 	var room []int
 	open := 0 // the batches before this one hold maxEntries

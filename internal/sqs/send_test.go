@@ -243,19 +243,33 @@ func TestPack(t *testing.T) {
 		"a MiB alone":              {[]int{1024 * kib, 1, 1024 * kib, 1}, 3},
 		"four of a quarter":        {slices.Repeat([]int{256 * kib}, 9), 3},
 		"small ones fill the gaps": {[]int{600 * kib, 600 * kib, 400 * kib, 400 * kib, 24 * kib, 24 * kib}, 2},
+		"small ones come first":    {slices.Concat(slices.Repeat([]int{1 * kib}, 18), slices.Repeat([]int{250 * kib}, 12)), 3},
+		"a body of small events":   {slices.Repeat([]int{1311}, 4000), 400},
+		"a body of large events":   {slices.Repeat([]int{256 * kib}, 20), 5},
 	} {
 		if got := pack(indexesOf(c.sizes), func(i int) int { return c.sizes[i] }); len(got) != c.batches {
 			t.Errorf("%s: %d batches, want %d: %v", name, len(got), c.batches, got)
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	needed, made := 0, 0 // of events: batches by a lower bound, and by pack
+	for round := range 600 {
 		sizes := make([]int, random.IntN(200))
+		largest, sum := maxBatchBytes>>(round%2*2), 0 // of any message, of an event
 		for i := range sizes {
-			sizes[i] = 1 + random.IntN(1<<(1+random.IntN(20)))
+			sizes[i] = 1 + random.IntN(min(largest, 1<<(1+random.IntN(20))))
+			sum += sizes[i]
+		}
+		batches := pack(indexesOf(sizes), func(i int) int { return sizes[i] })
+		if largest < maxBatchBytes {
+			needed += max((len(sizes)+maxEntries-1)/maxEntries, (sum+maxBatchBytes-1)/maxBatchBytes)
+			made += len(batches)
+			if most := len(sizes)/maxEntries + 4*sum/(3*maxBatchBytes) + 1; len(batches) > most {
+				t.Fatalf("%d messages of %d bytes take %d batches, want at most %d", len(sizes), sum, len(batches), most)
+			}
 		}
 		var seen []int
-		for _, batch := range pack(indexesOf(sizes), func(i int) int { return sizes[i] }) {
+		for _, batch := range batches {
 			total := 0
 			for _, i := range batch {
 				total += sizes[i]
@@ -268,6 +282,10 @@ func TestPack(t *testing.T) {
 		if slices.Sort(seen); !slices.Equal(seen, indexesOf(sizes)) {
 			t.Fatalf("packed %v, want each of %d once", seen, len(sizes))
 		}
+	}
+	t.Logf("%d batches of events of all sizes; with fewer than %d it cannot be done", made, needed)
+	if made > needed*101/100 {
+		t.Errorf("%d batches are over 1%% more than the %d that are needed", made, needed)
 	}
 }
 
