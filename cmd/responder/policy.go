@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -10,19 +12,57 @@ import (
 )
 
 func (a *app) policyCommand() *cobra.Command {
-	return &cobra.Command{
+	var write, check, report bool
+	var template string
+	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Print the least IAM policy that the enabled flows need",
-		Long:  "Prints the IAM policy document that covers what the enabled flows can do, and nothing more: the\npermissions that their actions declare, those of the checks and repairs that their rules bind included. Repairs count\nwhere their flow says `repairs: live`: a dry one is never done.\nResources may hold CloudFormation's ${AWS::Region}, ${AWS::AccountId} and ${AWS::Partition}.",
-		Args:  args(0, 0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
+		Short: "Print the least IAM policy that the enabled flows need, or write it into the template",
+		Long: `Prints the IAM policy document that covers what the enabled flows can do, and
+nothing more: the permissions that their actions declare, those of the checks and
+repairs that their rules bind included. Repairs count where their flow says
+` + "`repairs: live`" + `: a dry one is never done. Resources may hold CloudFormation's
+${AWS::Region}, ${AWS::AccountId} and ${AWS::Partition}.
+
+How many statements there are, and how many of them change things on a bare *, is
+said on standard error; --report gives that alone, on standard output.
+
+--write rewrites what depends on the flows in the template, and leaves the rest of
+it as it is: the lines between
+
+  # >>> responder policy: flows       the policy of the role that acts for flows
+  # <<< responder policy: flows
+  # >>> responder policy: uses        under Mappings: whether flows send e-mails
+  # <<< responder policy: uses
+
+--check changes nothing and ends with 1 if something would be rewritten.`,
+		Args: args(0, 0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case write && check, write && report, check && report:
+				return usagef("--write, --check and --report are three things to do: give one of them")
+			case cmd.Flags().Changed("template") && !write && !check:
+				return usagef("--template goes with --write or --check")
+			}
 			definitions, err := a.load()
 			if err != nil {
 				return err
 			}
-			return a.printPolicy(policyOf(definitions, a.catalogue(nil)))
+			catalogue := a.catalogue(nil)
+			document := policyOf(definitions, catalogue)
+			switch {
+			case write, check:
+				return a.policyBlocks(template, policyBlocks(document, wiring.ActionsUsed(definitions, catalogue)), write)
+			case report:
+				return a.printReport(reportOf(document))
+			}
+			return a.printPolicy(document)
 		},
 	}
+	cmd.Flags().BoolVar(&write, "write", false, "rewrite the marked blocks of the template")
+	cmd.Flags().BoolVar(&check, "check", false, "tell whether the template is what --write would make of it")
+	cmd.Flags().BoolVar(&report, "report", false, "count the statements, in place of printing them")
+	cmd.Flags().StringVar(&template, "template", "template.yaml", "the template of --write and --check")
+	return cmd
 }
 
 // policyDocument is an IAM policy.
@@ -55,9 +95,60 @@ func policyOf(d *wiring.Definitions, catalogue responder.Catalogue) policyDocume
 	return document
 }
 
+// printPolicy prints the document, which stays good to be given to IAM: what
+// is to be said about it goes to stderr.
 func (a *app) printPolicy(document policyDocument) error {
 	if a.format == "json" {
 		return a.printJSON(document)
 	}
-	return a.writeJSON(document, "  ")
+	if err := a.writeJSON(document, "  "); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stderr, reportOf(document))
+	return nil
 }
+
+// policyReport counts a policy's statements; its JSON is what --report gives.
+type policyReport struct {
+	Statements int `json:"statements"`
+	Mutating   int `json:"mutating"` // statements that change things
+	// Unbounded are the mutating ones on a bare `*` without a condition, by Sid.
+	Unbounded []string `json:"mutating_on_everything"`
+}
+
+func reportOf(document policyDocument) policyReport {
+	r := policyReport{Statements: len(document.Statement), Unbounded: []string{}}
+	for _, s := range document.Statement {
+		if !slices.ContainsFunc(s.Action, mutates) {
+			continue
+		}
+		r.Mutating++
+		if slices.Contains(s.Resource, "*") && len(s.Condition) == 0 {
+			r.Unbounded = append(r.Unbounded, s.Sid)
+		}
+	}
+	return r
+}
+
+func (r policyReport) String() string {
+	text := fmt.Sprintf("%s · %d mutating · %d mutating on a bare *", count(r.Statements, "statement"), r.Mutating, len(r.Unbounded))
+	for _, sid := range r.Unbounded {
+		text += "\n  " + sid
+	}
+	return text
+}
+
+func (a *app) printReport(r policyReport) error {
+	if a.format == "json" {
+		return a.printJSON(r)
+	}
+	_, err := fmt.Fprintln(a.stdout, r)
+	return err
+}
+
+// reading is an IAM action that only reads, by its verb. What is not known to
+// read counts as mutating.
+var reading = regexp.MustCompile(`^[a-z0-9-]+:(Get|BatchGet|List|Describe|Head|Query|Scan|Search|Lookup|View)([A-Z0-9*]|$)`)
+
+// mutates reports whether an IAM action changes something.
+func mutates(action string) bool { return !reading.MatchString(action) }

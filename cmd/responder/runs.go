@@ -16,10 +16,12 @@ import (
 )
 
 func (a *app) runsCommand() *cobra.Command {
-	var data string
+	var h home
 	cmd := &cobra.Command{Use: "runs", Short: "Look at runs: what was done about findings",
+		Long: "Lists and shows runs: what was done about findings, and why not. They are those of the data folder that\n`responder run` uses (--data), or of a deployed stack (--stack), found by --profile and --region as the AWS\nCLI finds them and read through the stack's operator role.\n\n" +
+			"  responder runs list --stack responder --state failed",
 		Args: args(0, 0, "a subcommand: list or show"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.PersistentFlags().StringVar(&data, "data", "", "the data folder (default: XDG state)")
+	h.add(cmd.PersistentFlags())
 	var q responder.RunQuery
 	var state, since string
 	list := &cobra.Command{
@@ -35,7 +37,7 @@ func (a *app) runsCommand() *cobra.Command {
 			if q.Max < 1 {
 				return usagef("--max must be at least 1")
 			}
-			return a.listRuns(cmd.Context(), data, q)
+			return a.withStore(cmd, &h, toLook, func(s *store) error { return a.listRuns(cmd.Context(), s, q) })
 		},
 	}
 	list.Flags().StringVar(&state, "state", "", "only runs in this state")
@@ -49,7 +51,7 @@ func (a *app) runsCommand() *cobra.Command {
 			if args[0] == "" {
 				return usagef("the id of a run is empty")
 			}
-			return a.showRun(cmd.Context(), data, args[0])
+			return a.withStore(cmd, &h, toLook, func(s *store) error { return a.showRun(cmd.Context(), s, args[0]) })
 		},
 	}
 	cmd.AddCommand(list, show)
@@ -70,15 +72,10 @@ func readState(text string) (responder.RunState, error) {
 	return "", usagef("--state %q: there are %s", text, strings.Join(known, ", "))
 }
 
-func (a *app) listRuns(ctx context.Context, data string, q responder.RunQuery) (err error) {
-	db, err := a.readData(data)
+func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) error {
+	page, err := s.runs.List(ctx, q)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	page, err := db.Runs().List(ctx, q)
-	if err != nil {
-		return err
+		return s.told(err)
 	}
 	p := a.paint()
 	for _, r := range page.Runs {
@@ -125,28 +122,28 @@ func (a *app) state(s responder.RunState) string {
 }
 
 // find reads a run by its id or the beginning of it.
-func find(ctx context.Context, runs interface {
-	responder.RunStore
-	responder.RunLister
-}, id string) (*responder.Run, error) {
-	r, err := runs.Get(ctx, id)
-	if err == nil || !errors.Is(err, responder.ErrNotFound) {
-		return r, err
+func find(ctx context.Context, s *store, id string) (*responder.Run, error) {
+	r, err := s.runs.Get(ctx, id)
+	switch {
+	case err == nil:
+		return r, nil
+	case !errors.Is(err, responder.ErrNotFound):
+		return nil, s.told(err)
 	}
 	found := ""
 	for q := (responder.RunQuery{Max: 1000}); ; {
-		page, err := runs.List(ctx, q)
+		page, err := s.runs.List(ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, s.told(err)
 		}
-		for _, s := range page.Runs {
-			if !strings.HasPrefix(s.ID, id) {
+		for _, r := range page.Runs {
+			if !strings.HasPrefix(r.ID, id) {
 				continue
 			}
 			if found != "" {
 				return nil, &inputError{fmt.Errorf("%q begins more than one run's id: give more of it", id)}
 			}
-			found = s.ID
+			found = r.ID
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {
 			break
@@ -155,16 +152,14 @@ func find(ctx context.Context, runs interface {
 	if found == "" {
 		return nil, &inputError{fmt.Errorf("there is no run %q (responder runs list shows them)", id)}
 	}
-	return runs.Get(ctx, found)
+	if r, err = s.runs.Get(ctx, found); err != nil {
+		return nil, s.told(err)
+	}
+	return r, nil
 }
 
-func (a *app) showRun(ctx context.Context, data, id string) (err error) {
-	db, err := a.readData(data)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	r, err := find(ctx, db.Runs(), id)
+func (a *app) showRun(ctx context.Context, s *store, id string) error {
+	r, err := find(ctx, s, id)
 	if err != nil {
 		return err
 	}

@@ -12,11 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/archive"
 )
@@ -32,24 +32,31 @@ const sendAttempts = 6
 
 func (a *app) sendCommand() *cobra.Command {
 	s := &sending{app: a, wait: sleep}
-	var key, data string
+	var given sendFlags
 	cmd := &cobra.Command{
 		Use:   "send PATH…",
 		Short: "Post event files to an endpoint of Responder",
-		Long: "Posts the events of files and folders to an ingest endpoint. The key is that of --key, of the\nvariable RESPONDER_API_KEY, or of the data folder that `responder run` uses (--data).\n\n" +
-			"  responder send events/ --url http://127.0.0.1:8787/events",
+		Long: "Posts the events of files and folders to an ingest endpoint: of `responder run` (--url, --data), or of a\ndeployed stack (--stack), found by --profile and --region as the AWS CLI finds them. The key is that of\n--key, of the stack, of the variable RESPONDER_API_KEY, or of the data folder: the first there is.\n\n" +
+			"  responder send events/ --url http://127.0.0.1:8787/events\n  responder send events/ --stack responder",
 		Args: args(1, -1, "at least one path"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := s.setUp(key, data); err != nil {
+			if err := s.setUp(cmd, given); err != nil {
 				return err
 			}
 			return s.all(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringVar(&s.url, "url", "http://"+defaultListen+"/events", "the endpoint")
-	cmd.Flags().StringVar(&key, "key", "", "the API key (a command line can be seen by others: RESPONDER_API_KEY cannot)")
-	cmd.Flags().StringVar(&data, "data", "", "the data folder whose key to use")
+	cmd.Flags().StringVar(&s.url, "url", "http://"+defaultListen+"/events", "the endpoint (default with --stack: the stack's)")
+	cmd.Flags().StringVar(&given.key, "key", "", "the API key (a command line can be seen by others: RESPONDER_API_KEY cannot)")
+	cmd.Flags().StringVar(&given.keyID, "key-id", "", "which API key of the stack or data folder, if there are several")
+	given.home.add(cmd.Flags())
 	return cmd
+}
+
+// sendFlags say where the endpoint and its key are to be had.
+type sendFlags struct {
+	key, keyID string
+	home       home
 }
 
 // sending posts events in batches.
@@ -62,30 +69,69 @@ type sending struct {
 	accepted int
 }
 
-func (s *sending) setUp(key, data string) error {
+func (s *sending) setUp(cmd *cobra.Command, given sendFlags) error {
+	if err := given.home.check(cmd); err != nil {
+		return err
+	}
+	if given.keyID != "" && given.key != "" {
+		return usagef("--key and --key-id are two keys: give one of them")
+	}
+	s.key = given.key
+	if given.home.stack != "" {
+		if err := s.ofStack(cmd.Context(), given, cmd.Flags().Changed("url")); err != nil {
+			return err
+		}
+	}
 	u, err := url.Parse(s.url)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return usagef("--url %q is no http address", s.url)
 	}
-	if key == "" {
-		key = s.getenv("RESPONDER_API_KEY")
+	if s.key == "" {
+		s.key = s.getenv("RESPONDER_API_KEY")
 	}
-	if key == "" {
-		folder, err := s.dataFolder(data)
+	if s.key == "" {
+		folder, err := s.dataFolder(given.home.data)
 		if err != nil {
 			return err
 		}
 		path := filepath.Join(folder, keyFile)
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return usagef("no key: give --key, RESPONDER_API_KEY or --data (%s: %w)", path, errors.Unwrap(err))
+			return usagef("no key: give --key, RESPONDER_API_KEY, --data or --stack (%s: %w)", path, errors.Unwrap(err))
 		}
-		key = strings.TrimSpace(string(text))
+		key, err := chooseKey(responder.NewSecretText(string(text)), given.keyID)
+		if err != nil {
+			return fmt.Errorf("the API key in %s: %w", path, err)
+		}
+		s.key = key.Text.Reveal()
 	}
-	s.key = key
 	s.client = &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return errors.New("the endpoint redirects: give its final address") // the key stays with the host it was meant for
 	}}
+	return nil
+}
+
+// ofStack takes address and key from a deployed stack, where they were not given.
+func (s *sending) ofStack(ctx context.Context, given sendFlags, haveURL bool) error {
+	found, err := s.openStack(ctx, given.home.aws, given.home.stack)
+	if err != nil {
+		return err
+	}
+	if !haveURL {
+		s.url = found.APIURL
+	}
+	if s.key != "" {
+		return nil
+	}
+	cfg, err := s.operator(ctx, found)
+	if err != nil {
+		return err
+	}
+	key, err := s.stackKey(ctx, found, cfg, given.keyID)
+	if err != nil {
+		return err
+	}
+	s.key = key.Text.Reveal()
 	return nil
 }
 

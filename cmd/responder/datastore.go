@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/spf13/cobra"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/dynamodb"
+	"github.com/skycrafters/responder/internal/sqlite"
+	"github.com/skycrafters/responder/internal/sqs"
+	"github.com/skycrafters/responder/internal/stack"
+)
+
+// The queues, and the stage that each feeds.
+const (
+	eventsName   = "events"
+	findingsName = "findings"
+)
+
+var stages = map[string]string{eventsName: "detect", findingsName: "dispatch"}
+
+// home says where a Responder keeps its state: a data folder, or a deployed stack.
+type home struct {
+	data, stack string
+	aws         awsFlags
+}
+
+func (h *home) add(flags flagSet) {
+	flags.StringVar(&h.data, "data", "", "the data folder of `responder run` (default: XDG state)")
+	flags.StringVar(&h.stack, "stack", "", "the deployed stack of this name, in place of a data folder")
+	h.aws.add(flags)
+}
+
+// check refuses flags that contradict each other. An empty --stack, a
+// variable that was not set perhaps, must not mean the data folder.
+func (h *home) check(cmd *cobra.Command) error {
+	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	switch {
+	case given("stack") && h.stack == "":
+		return usagef("--stack is empty: give the name of a deployed stack")
+	case given("stack") && given("data"):
+		return usagef("--data and --stack are two homes: give one of them")
+	case !given("stack") && (given("profile") || given("region")):
+		return usagef("--profile and --region are for a deployed stack: give --stack NAME too")
+	case !given("stack"):
+		return nil
+	}
+	if err := stack.CheckName(h.stack); err != nil {
+		return usagef("--stack: %w", err)
+	}
+	return nil
+}
+
+// access is what a store is opened for.
+type access bool
+
+const (
+	toLook   access = false // also while `responder run` is at work
+	toChange access = true
+)
+
+// runs are a store's runs.
+type runs interface {
+	responder.RunStore
+	responder.RunLister
+}
+
+// graveyard is the dead letters of one queue.
+type graveyard struct {
+	queue string
+	responder.Dead
+}
+
+// store is what a Responder keeps, wherever that is.
+type store struct {
+	runs  runs
+	dead  []graveyard
+	told  func(error) error // says of a port's error what people should read
+	close func() error
+}
+
+// withStore does something with what is kept at the place that a command's
+// flags name.
+func (a *app) withStore(cmd *cobra.Command, h *home, to access, do func(*store) error) (err error) {
+	if err := h.check(cmd); err != nil {
+		return err
+	}
+	s, err := a.open(cmd.Context(), *h, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return do(s)
+}
+
+// open opens what is kept at a place.
+func (a *app) open(ctx context.Context, h home, to access) (*store, error) {
+	if h.stack != "" {
+		return a.openDeployed(ctx, h)
+	}
+	db, err := a.openFolder(h.data, to)
+	if err != nil {
+		return nil, err
+	}
+	return &store{
+		runs:  db.Runs(),
+		dead:  []graveyard{{eventsName, eventsQueue(db)}, {findingsName, findingsQueue(db)}},
+		told:  func(err error) error { return err },
+		close: db.Close,
+	}, nil
+}
+
+func (a *app) openFolder(asked string, to access) (*sqlite.DB, error) {
+	if to == toLook {
+		return a.readData(asked)
+	}
+	folder, err := a.dataFolder(asked)
+	if err != nil {
+		return nil, err
+	}
+	return a.openData(folder)
+}
+
+func (a *app) openDeployed(ctx context.Context, h home) (*store, error) {
+	s, err := a.openStack(ctx, h.aws, h.stack)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := a.operator(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	queues := awssqs.NewFromConfig(cfg)
+	dead := func(name, url, deadURL string) graveyard {
+		return graveyard{name, sqs.NewDead(sqs.NewQueue(queues, url, rand.Float64), deadURL, name, a.now)}
+	}
+	return &store{
+		runs:  dynamodb.NewRuns(awsdynamodb.NewFromConfig(cfg), s.RunsTable, a.now),
+		dead:  []graveyard{dead(eventsName, s.EventsQueueURL, s.EventsDeadURL), dead(findingsName, s.FindingsQueueURL, s.FindingsDeadURL)},
+		told:  func(err error) error { return fmt.Errorf("stack %s: %w", s.Name, stack.Explain(err)) },
+		close: func() error { return nil },
+	}, nil
+}

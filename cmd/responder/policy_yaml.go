@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// policyBlocks gives the lines of each marked block of the template, by name,
+// without indentation.
+func policyBlocks(document policyDocument, used []string) map[string][]string {
+	return map[string][]string{
+		"flows": flowsBlock(document),
+		"uses":  {fmt.Sprintf("Flows: {Uses: {SendEmail: %q}}", strconv.FormatBool(slices.Contains(used, "SendEmail")))},
+	}
+}
+
+// flowsBlock is an entry of a role's Policies; nothing if there is nothing to
+// allow, for IAM takes no policy without a statement.
+func flowsBlock(document policyDocument) []string {
+	if len(document.Statement) == 0 {
+		return nil
+	}
+	lines := []string{
+		"- PolicyName: flows",
+		"  PolicyDocument:",
+		fmt.Sprintf("    Version: %q", document.Version),
+		"    Statement:",
+	}
+	for _, s := range document.Statement {
+		lines = append(lines, "      - Sid: "+s.Sid, "        Effect: "+s.Effect)
+		lines = append(lines, yamlList("        Action:", s.Action)...)
+		lines = append(lines, yamlList("        Resource:", s.Resource)...)
+		if len(s.Condition) > 0 {
+			lines = append(lines, "        Condition:")
+		}
+		for _, operator := range slices.Sorted(maps.Keys(s.Condition)) {
+			lines = append(lines, "          "+yamlText(operator)+":")
+			for _, key := range slices.Sorted(maps.Keys(s.Condition[operator])) {
+				lines = append(lines, "            "+yamlText(key)+": "+yamlText(s.Condition[operator][key]))
+			}
+		}
+	}
+	return lines
+}
+
+// yamlWidth is how long a list on one line may get, its indentation in the
+// block included.
+const yamlWidth = 110
+
+// yamlList writes a list after its key: on the same line if it is short.
+func yamlList(key string, texts []string) []string {
+	items := make([]string, len(texts))
+	for i, t := range texts {
+		items[i] = yamlText(t)
+	}
+	if short := key + " [" + strings.Join(items, ", ") + "]"; len(short) <= yamlWidth {
+		return []string{short}
+	}
+	lines := []string{key}
+	indent := key[:len(key)-len(strings.TrimLeft(key, " "))] + "  - "
+	for _, item := range items {
+		lines = append(lines, indent+item)
+	}
+	return lines
+}
+
+var (
+	// plain is text that needs no quotes in YAML, wherever it stands: IAM
+	// actions, condition operators and keys.
+	plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*(:[A-Za-z][A-Za-z0-9]*)?$`)
+	// variable is one of CloudFormation, which !Sub puts in; reference is one of
+	// IAM, which !Sub must leave alone.
+	variable  = regexp.MustCompile(`\$\{AWS::[A-Za-z]+\}`)
+	reference = regexp.MustCompile(`\$\{([^A!]|A[^W])`)
+)
+
+// yamlText writes a text, with !Sub where it holds variables of CloudFormation.
+func yamlText(text string) string {
+	switch {
+	case variable.MatchString(text):
+		return "!Sub " + strconv.Quote(reference.ReplaceAllString(text, "$${!$1"))
+	case plain.MatchString(text) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(text)):
+		return text
+	}
+	return strconv.Quote(text)
+}
