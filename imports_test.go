@@ -33,6 +33,7 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/metrics":        {},
 	"internal/emulator":       {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/stack":          {own: []string{""}, others: []string{"github.com/aws/"}},
+	"internal/forwarders":     {own: []string{"", "internal/stack"}, others: []string{"github.com/aws/", "golang.org/x/sync", "gopkg.in/yaml.v3"}},
 	"docs":                    {}, // tests alone
 }
 

@@ -142,7 +142,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.flows, "flows", "flows.yml", "the flows")
 	root.PersistentFlags().StringVar(&a.format, "format", "text", "text, or json: one object a line")
 	root.AddCommand(a.runCommand(), a.sendCommand(), a.tryCommand(), a.checkCommand(), a.replayCommand(), a.runsCommand(),
-		a.dlqCommand(), a.policyCommand(), a.secretsCommand(), a.versionCommand())
+		a.dlqCommand(), a.policyCommand(), a.regionsCommand(), a.secretsCommand(), a.versionCommand())
 	return root
 }
 
