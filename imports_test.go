@@ -34,6 +34,7 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/emulator":       {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/stack":          {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/forwarders":     {own: []string{"", "internal/stack"}, others: []string{"github.com/aws/", "golang.org/x/sync", "gopkg.in/yaml.v3"}},
+	"internal/simulation":     {}, // tests alone
 	"docs":                    {}, // tests alone
 }
 

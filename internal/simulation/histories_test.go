@@ -1,0 +1,168 @@
+// Package simulation lets the engine of flows live through histories that go
+// wrong in every way we can think of, and judges each by what Responder
+// promises. It holds tests alone.
+//
+// The engine is the real one: dispatch.Dispatcher, its machine, and flows that
+// were loaded from YAML. Around it are the ports in memory and actions whose
+// other side is made up. Everything happens in a bubble with a clock of its
+// own, where waiting takes no time. What happens in a history, and when, follows
+// from its seed: each call takes as long as the dice say, and is struck by the
+// faults that they say. So a history can be lived again, exactly, and again with
+// one fault less.
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+var (
+	oneSeed   = flag.Int64("seed", -1, "tell the history of this seed alone")
+	firstSeed = flag.Uint64("first", 0, "the seed to begin with")
+	histories = flag.Int("histories", 300, "how many histories are lived through")
+)
+
+// history lives through the history of a seed, without what is dropped.
+func history(t *testing.T, seed uint64, dropped map[string]bool, talks bool) result {
+	t.Helper()
+	var r result
+	var err error
+	synctest.Test(t, func(*testing.T) { r, err = live(seed, dropped, talks) })
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	return r
+}
+
+func TestHistories(t *testing.T) {
+	if *oneSeed >= 0 {
+		seed := uint64(*oneSeed)
+		r := history(t, seed, nil, true)
+		if len(r.violations) > 0 {
+			t.Fatal(story(t, seed, r))
+		}
+		t.Logf("seed %d keeps every promise:\nflows.yml:\n%s\n%s", seed, write(dice(seed), false), strings.Join(r.told, "\n"))
+		return
+	}
+	began := time.Now()
+	var all sums
+	t.Run("all", func(t *testing.T) {
+		lanes := runtime.GOMAXPROCS(0)
+		for lane := range lanes {
+			t.Run(fmt.Sprint("lane ", lane), func(t *testing.T) {
+				t.Parallel()
+				for n := lane; n < *histories; n += lanes {
+					seed := *firstSeed + uint64(n)
+					r := history(t, seed, nil, false)
+					all.add(r)
+					if len(r.violations) > 0 {
+						t.Fatal(story(t, seed, r))
+					}
+				}
+			})
+		}
+	})
+	t.Logf("%v in %v", &all, time.Since(began).Round(time.Millisecond))
+	all.judge(t)
+}
+
+// sums counts over histories.
+type sums struct {
+	mu        sync.Mutex
+	histories int
+	calm      int
+	tally     map[kind]int
+	states    map[responder.RunState]int
+	effects   int
+	doubles   int
+	late      time.Duration
+	span      time.Duration
+}
+
+func (s *sums) add(r result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tally == nil {
+		s.tally, s.states = map[kind]int{}, map[responder.RunState]int{}
+	}
+	s.histories++
+	if r.calm {
+		s.calm++
+		s.late = max(s.late, r.lateness)
+	}
+	for k, n := range r.tally {
+		s.tally[k] += n
+	}
+	for state, n := range r.states {
+		s.states[state] += n
+	}
+	s.effects += r.effects
+	s.doubles += r.doubles
+	s.span += r.span
+}
+
+// runs is how many runs there were.
+func (s *sums) runs() int {
+	n := 0
+	for _, of := range s.states {
+		n += of
+	}
+	return n
+}
+
+// judge holds what only many histories together can show.
+func (s *sums) judge(t *testing.T) {
+	if runs := s.runs(); 2*s.states[responder.RunSucceeded] < runs {
+		t.Errorf("of %d runs only %d succeeded", runs, s.states[responder.RunSucceeded])
+	}
+	if s.histories < 300 {
+		return
+	}
+	for _, kinds := range themes {
+		for _, k := range kinds {
+			if s.tally[k] == 0 {
+				t.Errorf("no history had this fault: %s", k)
+			}
+		}
+	}
+}
+
+func (s *sums) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d histories, %d of them without faults; %d years of their own time\n", s.histories, s.calm, s.span/(365*24*time.Hour))
+	fmt.Fprintf(&b, "%d runs:", s.runs())
+	for _, state := range slices.Sorted(maps.Keys(s.states)) {
+		fmt.Fprintf(&b, " %d %s", s.states[state], state)
+	}
+	fmt.Fprintf(&b, "\n%d effects, %d of them doubled, by actions that ignore the key alone\n", s.effects, s.doubles)
+	fmt.Fprintf(&b, "timers at most %v late where nothing goes wrong\n", s.late.Round(time.Millisecond))
+	total := 0
+	for _, k := range slices.SortedFunc(maps.Keys(s.tally), func(a, b kind) int { return s.tally[b] - s.tally[a] }) {
+		fmt.Fprintf(&b, "%8d  %s\n", s.tally[k], k)
+		total += s.tally[k]
+	}
+	fmt.Fprintf(&b, "%8d  faults", total)
+	return b.String()
+}
+
+// TestReplay: what a seed tells, it tells again. Else no story could be trusted.
+func TestReplay(t *testing.T) {
+	for seed := range uint64(40) {
+		first, again := history(t, seed, nil, true), history(t, seed, nil, true)
+		for i := range max(len(first.told), len(again.told)) {
+			if i >= len(first.told) || i >= len(again.told) || first.told[i] != again.told[i] {
+				t.Fatalf("seed %d: line %d of %d and %d differs:\n%s\n%s", seed, i, len(first.told), len(again.told), first.told[i], again.told[i])
+			}
+		}
+	}
+}

@@ -1,0 +1,444 @@
+package simulation
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// judgeWrite looks at what a write made of a run. The caller holds mu.
+func (w *world) judgeWrite(after *responder.Run, by writing) {
+	name := w.nameOf(after.ID)
+	broken := func(promise, format string, args ...any) {
+		w.broken(promise, "run %s version %d, by %s: "+format, append([]any{name, after.Version, by.tenure}, args...)...)
+	}
+	before := w.stored[after.ID]
+	if before == nil {
+		if w.due[after.ID] == nil || after.Version != 1 {
+			broken("one run a finding and flow", "nobody asked for it")
+			return
+		}
+		before = &record{run: &responder.Run{ID: after.ID, Flow: after.Flow, Finding: after.Finding, Mode: after.Mode, Created: after.Created, State: responder.RunRunning}}
+	}
+	if by.version == before.run.Version-1 { // nothing was written: this very write was there already
+		if before.tenure != by.tenure || before.run.Token != after.Token {
+			broken("a stale writer is refused", "it was told that its write is made, but %s made it", before.tenure)
+		}
+		return
+	}
+	if by.version != before.run.Version || after.Version != by.version+1 {
+		broken("a stale writer is refused", "it wrote over version %d, which it had not read", before.run.Version)
+	}
+	if before.tenure != by.tenure && before.run.Lease.After(by.clock) {
+		broken("one lease a run", "held by %s until %v, and it is %v", before.tenure, before.run.Lease, by.clock)
+	}
+	w.judgeRun(before.run, after, broken)
+	w.judgeSteps(before.run, after, by, broken)
+	newModel(after, broken).judge()
+	w.stored[after.ID] = &record{run: after, tenure: by.tenure}
+	if w.talks {
+		w.tell("%s v%d by %s: %s", name, after.Version, by.tenure, outline(before.run, after))
+	}
+}
+
+// judgeRun looks at the run as a whole.
+func (w *world) judgeRun(before, after *responder.Run, broken func(string, string, ...any)) {
+	if before.State.Ended() {
+		broken("what has ended stays so", "it was %s, and is %s", before.State, after.State)
+	}
+	if before.Flow.Digest != after.Flow.Digest || before.Finding.RunID("") != after.Finding.RunID("") || before.Mode != after.Mode || !before.Created.Equal(after.Created) {
+		broken("a run keeps the steps it began with", "its flow, finding, mode or creation has changed")
+	}
+	switch after.State {
+	case responder.RunSucceeded, responder.RunStopped, responder.RunFailed:
+		if !after.Due.IsZero() || !after.Lease.IsZero() {
+			broken("an end is an end", "due %v, leased until %v", after.Due, after.Lease)
+		}
+		if after.State == responder.RunFailed && after.Cause == "" {
+			broken("a failed run says its cause", "it has none")
+		}
+	case responder.RunRunning, responder.RunWaiting:
+		if after.Due.IsZero() {
+			broken("nothing is running for ever", "%s, and due never", after.State)
+		}
+		if after.State == responder.RunWaiting && !after.Lease.IsZero() {
+			broken("waiting gives the lease back", "leased until %v", after.Lease)
+		}
+		if !after.Lease.IsZero() && after.Due.After(after.Lease) {
+			broken("nothing is running for ever", "due %v, after the end of its lease %v", after.Due, after.Lease)
+		}
+	default:
+		broken("nothing is given up", "it is %s: %s", after.State, after.Cause)
+	}
+}
+
+// judgeSteps looks at each step that was or is.
+func (w *world) judgeSteps(before, after *responder.Run, by writing, broken func(string, string, ...any)) {
+	for path := range before.Steps {
+		if after.Steps[path] == nil {
+			broken("what was done stays known", "step %s is forgotten", path)
+		}
+	}
+	m := newModel(after, broken)
+	for path, step := range m.steps {
+		state := after.Steps[path]
+		if state == nil {
+			continue
+		}
+		c := stepChange{
+			world: w, path: path, step: step, was: before.Steps[path], is: state, by: by,
+			run: after, deed: w.deeds[after.ID+"/"+path],
+			broken: func(promise, format string, args ...any) {
+				broken(promise, "step "+path+": "+format, args...)
+			},
+		}
+		if c.was == nil {
+			c.was = &responder.StepState{State: responder.StepRunning, Action: state.Action, Kind: state.Kind, Branch: state.Branch, Params: state.Params}
+			c.fresh = true
+		}
+		if c.deed == nil {
+			c.deed = &deed{}
+		}
+		c.judge()
+	}
+}
+
+// stepChange is a step before and after a write.
+type stepChange struct {
+	*world
+	path    string
+	step    *responder.Step
+	was, is *responder.StepState
+	fresh   bool // it has begun with this write
+	by      writing
+	run     *responder.Run
+	deed    *deed
+	broken  func(promise, format string, args ...any)
+}
+
+func (c *stepChange) judge() {
+	if c.was.Action != c.is.Action || c.was.Kind != c.is.Kind || c.was.Branch != c.is.Branch || !reflect.DeepEqual(c.was.Params, c.is.Params) {
+		c.broken("what resolves once, resolves once", "action, branch or parameters have changed")
+	}
+	if over(c.was.State) && !reflect.DeepEqual(c.was, c.is) {
+		c.broken("what has ended stays so", "it was %s, and is %s", c.was.State, c.is.State)
+	}
+	if c.step.Kind == responder.StepWait {
+		c.judgeWait()
+	}
+	c.judgeAttempts()
+	if c.is.State == responder.StepFailed && !over(c.was.State) && c.is.Action != "" {
+		c.judgeFailure()
+	}
+	if c.is.State == responder.StepSucceeded && !over(c.was.State) && c.is.Action != "" && !c.is.Dry && c.deed.effects == 0 {
+		c.broken("what is said to be done is done", "it succeeded, and nothing was done")
+	}
+}
+
+func over(s responder.StepStatus) bool {
+	return s != responder.StepRunning && s != responder.StepWaiting
+}
+
+// judgeWait: timers are never early by the clock of who fires them.
+func (c *stepChange) judgeWait() {
+	if over(c.was.State) || c.is.State != responder.StepSucceeded {
+		return
+	}
+	if c.fresh || c.by.clock.Before(c.was.Due) {
+		c.broken("timers are never early", "due %v, and it is %v", c.was.Due, c.by.clock)
+	}
+	c.lateness = max(c.lateness, c.by.clock.Sub(c.was.Due))
+}
+
+// judgeAttempts looks at what has come to a step's attempts.
+func (c *stepChange) judgeAttempts() {
+	if len(c.is.Attempts) < len(c.was.Attempts) {
+		c.broken("what was done stays known", "it has fewer attempts than before")
+		return
+	}
+	for i, a := range c.is.Attempts {
+		if a.Ended.IsZero() && (i < len(c.is.Attempts)-1 || over(c.is.State) || c.run.State == responder.RunWaiting) {
+			c.broken("one attempt at a time", "attempt %d has no end", i+1)
+		}
+		if i < len(c.was.Attempts) {
+			was := c.was.Attempts[i]
+			if !was.Began.Equal(a.Began) || was.Verify != a.Verify || !was.Ended.IsZero() && (!was.Ended.Equal(a.Ended) || was.Error != a.Error || a.Unknown && !was.Unknown) {
+				c.broken("what was done stays known", "attempt %d has changed", i+1)
+			}
+			continue
+		}
+		if c.was.State == responder.StepWaiting && a.Began.Before(c.was.Due) {
+			c.broken("timers are never early", "attempt %d began at %v, due %v", i+1, a.Began, c.was.Due)
+		}
+		if !a.Verify {
+			c.judgeNewTry(i)
+		}
+	}
+	if c.is.State == responder.StepWaiting && c.was.State != responder.StepWaiting && len(c.is.Attempts) > 0 {
+		c.judgePause()
+	}
+}
+
+// judgeNewTry: a repair is not tried again while nobody knows whether it was done.
+func (c *stepChange) judgeNewTry(i int) {
+	tries, looked := 0, false
+	for _, a := range c.is.Attempts[:i] {
+		if !a.Verify {
+			tries++
+			t := c.deed.try(a.Began)
+			looked = t != nil && t.said == saidTransient
+			continue
+		}
+		if l := c.deed.look(a.Began); l != nil && l.said == responder.VerdictNotDone {
+			looked = true
+		}
+	}
+	if tries > 0 && c.is.Kind == responder.Repair && !looked {
+		c.broken("a repair of unknown outcome is verified before it is tried again", "attempt %d", i+1)
+	}
+	if tries >= max(c.limit(), 2) {
+		c.broken("retries are bounded", "attempt %d, of at most %d tries", i+1, c.limit())
+	}
+}
+
+// judgePause: what waits before another attempt waits as long as the other side
+// asked, and no longer than the flow says.
+func (c *stepChange) judgePause() {
+	last := c.is.Attempts[len(c.is.Attempts)-1]
+	pause := c.is.Due.Sub(last.Ended)
+	var asked time.Duration
+	if t := c.deed.try(last.Began); t != nil && !strings.Contains(last.Error, "worker was lost") {
+		asked = min(t.after, time.Hour)
+	}
+	limit := 5 * time.Minute
+	if c.step.Retry != nil && c.step.Retry.Cap > 0 {
+		limit = max(c.step.Retry.Cap, c.step.Retry.Backoff)
+	}
+	if pause < asked || pause > max(asked, limit) {
+		c.broken("retries honour Retry-After and the flow", "a pause of %v; asked for were %v, the cap is %v", pause, asked, limit)
+	}
+}
+
+// judgeFailure: a step fails for a reason that really was.
+func (c *stepChange) judgeFailure() {
+	tries, looks, lost := 0, 0, false
+	var last *try
+	for _, a := range c.is.Attempts {
+		if a.Verify {
+			looks++
+			continue
+		}
+		tries++
+		looks, last = 0, c.deed.try(a.Began)
+		lost = strings.Contains(a.Error, "worker was lost")
+	}
+	switch {
+	case last != nil && last.said == saidPermanent:
+	case c.is.Kind == responder.Repair && (tries >= c.limit() || looks >= c.limit()):
+	case c.is.Kind != responder.Repair && lost && tries >= max(c.limit(), 2):
+	case c.is.Kind != responder.Repair && !lost && tries >= c.limit():
+	default:
+		c.broken("a step fails for a reason", "after %d tries and %d looks, of at most %d: %s", tries, looks, c.limit(), c.is.Error)
+	}
+}
+
+// limit is how many tries a step has.
+func (c *stepChange) limit() int {
+	switch {
+	case c.step.Retry != nil && c.step.Retry.Attempts > 0:
+		return c.step.Retry.Attempts
+	case c.is.Kind == responder.Repair:
+		return 5
+	}
+	return 3
+}
+
+// try finds the call that an attempt made, nil if its worker did not come to it.
+func (d *deed) try(began time.Time) *try {
+	for _, t := range d.tries {
+		if t.at.Equal(began) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (d *deed) look(began time.Time) *look {
+	for _, l := range d.looks {
+		if l.at.Equal(began) {
+			return l
+		}
+	}
+	return nil
+}
+
+// judgeTry looks at a call of an action before it is made, and notes it.
+func (w *world) judgeTry(a action, call responder.Call, what string) (*deed, *try) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.deedOf(call.Key)
+	d.kind = a.kind
+	t := &try{at: call.Now, said: saidNothing}
+	d.tries = append(d.tries, t)
+	run, path, state := w.step(call.Key)
+	step := w.stepName(call.Key)
+	if state == nil {
+		w.broken("nothing is done before it is stored that it is", "%s was done, and its run does not know of it", step)
+		return d, t
+	}
+	marks := 0
+	for _, m := range state.Attempts {
+		if !m.Verify {
+			marks++
+		}
+	}
+	if len(d.tries) > marks {
+		w.broken("nothing is done before it is stored that it is", "%s was tried %d times, and its run knows of %d", step, len(d.tries), marks)
+	}
+	if want := w.whatOf(run, path, state); what != want {
+		w.broken("actions get what the flow says", "%s was given %q, not %q", step, what, want)
+	}
+	if call.Prefix == "" && a.kind == responder.Notice && w.followsDry(run, path) {
+		w.broken("a dry run is called one", "%s does not say so", step)
+	}
+	if a.kind == responder.Repair {
+		w.judgeArmed(run, step, call)
+	}
+	return d, t
+}
+
+// judgeArmed: repairs are dry until a flow arms them, and for old events.
+func (w *world) judgeArmed(run *responder.Run, step string, call responder.Call) {
+	event, err := responder.DecodeEvent(run.Finding.Event)
+	if err != nil {
+		w.broken("simulation", "%v", err)
+		return
+	}
+	happened, _ := event.Time()
+	flow, _ := w.flows[0].Get(run.Flow.Name)
+	switch {
+	case run.Flow.Repairs != responder.RepairsLive || flow.Repairs != responder.RepairsLive:
+		w.broken("repairs stay dry until a flow arms them", "%s was done", step)
+	case !w.editedAt.IsZero() && w.editedAt.Before(time.Now().Add(-storeTimeout)):
+		w.broken("guards are read at the moment of acting", "%s was done, the flow is dry since %v", step, w.editedAt)
+	case run.Created.Sub(happened) > 24*time.Hour:
+		w.broken("repairs stay dry for old events", "%s was done for an event of %v", step, happened)
+	}
+}
+
+// storeTimeout is how long the engine waits for a write, and so how long lies
+// between the moment in which it reads its guards and that in which it acts.
+const storeTimeout = 10*time.Second + 200*time.Millisecond
+
+func (w *world) judgeLook(call responder.Call) (*deed, *look) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.deedOf(call.Key)
+	l := &look{at: call.Now}
+	d.looks = append(d.looks, l)
+	if len(d.tries) == 0 && !w.marked(call.Key) {
+		w.broken("only what was tried is looked at", "%s", w.stepName(call.Key))
+	}
+	return d, l
+}
+
+func (w *world) marked(key string) bool {
+	_, _, state := w.step(key)
+	return state != nil && len(state.Attempts) > 1
+}
+
+func (w *world) deedOf(key string) *deed {
+	d := w.deeds[key]
+	if d == nil {
+		d = &deed{}
+		w.deeds[key] = d
+	}
+	return d
+}
+
+// step finds what the store has of the step that a call's key names.
+func (w *world) step(key string) (*responder.Run, string, *responder.StepState) {
+	id, path, _ := strings.Cut(key, "/")
+	r := w.stored[id]
+	if r == nil {
+		return nil, path, nil
+	}
+	return r.run, path, r.run.Steps[path]
+}
+
+// whatOf is what an action is to be given, as the flow or the finding says it.
+func (w *world) whatOf(run *responder.Run, path string, state *responder.StepState) string {
+	step := newModel(run, w.broken).steps[path]
+	switch step.Kind {
+	case responder.StepCheck:
+		return run.Finding.Check.Params["what"].(string)
+	case responder.StepRemediate:
+		return run.Finding.Remediate.Params["what"].(string)
+	}
+	what, _ := step.Params["what"].(string)
+	return strings.ReplaceAll(what, "{{ resources[0] }}", run.Finding.Resources[0])
+}
+
+// followsDry reports whether a step comes after a repair that was only written down.
+func (w *world) followsDry(run *responder.Run, path string) bool {
+	m := newModel(run, w.broken)
+	for earlier, s := range run.Steps {
+		if s.Dry && s.Kind == responder.Repair && m.follows(path, earlier) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeHandled: a finding that is acknowledged has its runs.
+func (w *world) judgeHandled(d responder.Delivery) {
+	bell, err := responder.DecodeBell(d.Body)
+	if err != nil || bell.Finding == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, flow := range flowNames(w.dice) {
+		id := bell.Finding.RunID(flow)
+		if w.due[id] != nil && w.stored[id] == nil {
+			w.broken("what is acknowledged is durable", "%s is, and has no run of flow %s", bell.Finding.Title, flow)
+		}
+	}
+}
+
+// judgeUnended tells of runs that did not end in time.
+func (w *world) judgeUnended() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, e := range w.due {
+		if r := w.stored[id]; r == nil {
+			w.broken("every finding has its run", "%s has none", e.name)
+		} else if !r.run.State.Ended() {
+			w.broken("nothing is running for ever", "%s is still %s, due %v", e.name, r.run.State, r.run.Due)
+		}
+	}
+}
+
+// judgeEnd looks at what the history left.
+func (w *world) judgeEnd() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, d := range w.deeds {
+		if d.kind == responder.Repair && d.effects > 1 && !d.doubted && w.tally[skewed] == 0 && w.tally[frozen] == 0 {
+			w.broken("a repair of unknown outcome is verified before it is tried again", "%s was done %d times", w.stepName(key), d.effects)
+		}
+	}
+	for _, r := range w.stored {
+		if digest, err := responder.Digest(r.run.Flow.Steps); err != nil || digest != r.run.Flow.Digest {
+			w.broken("a run keeps the steps it began with", "%s: digest %s, %v", w.nameOf(r.run.ID), digest, err)
+		}
+	}
+	if len(w.tally) == 0 && w.lateness > lateBound {
+		w.broken("timers are late by a bound at most", "%v", w.lateness)
+	}
+}
+
+// lateBound is how late a timer may be where nothing goes wrong.
+const lateBound = 2 * time.Minute

@@ -1,0 +1,319 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
+	"github.com/skycrafters/responder/internal/memory"
+)
+
+// world is one history: what the workers share, and what really happened.
+type world struct {
+	dice
+	plan    plan
+	dropped map[string]bool // decisions left out, to make a story shorter
+	talks   bool            // whether the tale is kept
+	begin   time.Time
+	flows   [2]*dispatch.Flows // as they are, and edited
+	due     map[string]*expected
+	runs    *memory.Runs
+	queue   *memory.Queue
+	tokens  atomic.Int64
+	over    chan struct{}
+
+	mu         sync.Mutex
+	editedAt   time.Time // zero: not yet
+	calls      map[string]int
+	struck     []string
+	tally      map[kind]int
+	told       []string
+	violations []violation
+	stirred    chan struct{} // closed, and replaced, when something has changed
+	visible    []time.Time   // when messages may become visible
+	stored     map[string]*record
+	index      []indexed
+	deeds      map[string]*deed // by key of the call
+	doubles    int              // effects that were had twice by those who ignore the key
+	lateness   time.Duration    // of timers, the most
+}
+
+// expected is a run that there is to be: one a finding and flow.
+type expected struct {
+	name    string // in stories: flow and number of the finding
+	finding responder.Finding
+	flow    string
+}
+
+// record is what the store holds of a run, and who wrote it.
+type record struct {
+	run    *responder.Run
+	tenure string
+}
+
+// indexed is an entry of the index of due runs.
+type indexed struct {
+	at  time.Time
+	id  string
+	due time.Time
+}
+
+// violation is a promise that was not kept.
+type violation struct{ promise, how string }
+
+// result is what came of a history.
+type result struct {
+	violations []violation
+	struck     []string
+	tally      map[kind]int
+	told       []string
+	states     map[responder.RunState]int
+	effects    int
+	doubles    int
+	lateness   time.Duration
+	span       time.Duration
+	calm       bool
+}
+
+// live lets a history happen. It is to be called in a bubble of its own.
+func live(seed uint64, dropped map[string]bool, talks bool) (result, error) {
+	w := &world{
+		dice: dice(seed), dropped: dropped, talks: talks, begin: time.Now(),
+		due: map[string]*expected{}, runs: &memory.Runs{}, over: make(chan struct{}),
+		calls: map[string]int{}, tally: map[kind]int{}, stirred: make(chan struct{}),
+		stored: map[string]*record{}, deeds: map[string]*deed{},
+	}
+	w.plan = newPlan(w.dice, w.begin)
+	w.queue = memory.NewQueue("findings", time.Now, memory.QueueOptions{Visibility: w.plan.visibility})
+	for i, edited := range []bool{false, true} {
+		var err error
+		if w.flows[i], err = load(write(w.dice, edited), catalogue(nil)); err != nil {
+			return result{}, err
+		}
+	}
+	var workers, senders sync.WaitGroup
+	for n := range w.plan.workers {
+		if n > 0 && w.dropped[decisionWorker(n)] {
+			continue
+		}
+		if n > 0 {
+			w.struck = append(w.struck, decisionWorker(n))
+		}
+		name := fmt.Sprintf("w%d", n)
+		skew := w.skew(name)
+		workers.Go(func() { w.work(name, skew) })
+	}
+	for n := range w.plan.findings {
+		finding, err := w.finding(n)
+		if err != nil {
+			return result{}, err
+		}
+		if n > 0 && w.dropped[decisionFinding(n)] {
+			continue
+		}
+		if n > 0 {
+			w.struck = append(w.struck, decisionFinding(n))
+		}
+		senders.Go(func() { w.send(n, finding) })
+	}
+	if w.strikes(flowsEdited, "deploy") {
+		senders.Go(func() { w.deploy() })
+	}
+	senders.Wait()
+	w.settle()
+	close(w.over)
+	workers.Wait()
+	time.Sleep(time.Hour) // for what no worker waits for any more
+	w.judgeEnd()
+	return w.result(), nil
+}
+
+func decisionWorker(n int) string  { return fmt.Sprintf("there is a worker w%d", n) }
+func decisionFinding(n int) string { return fmt.Sprintf("there is a finding %d", n) }
+
+// finding gives a finding, and notes which runs it is to have.
+func (w *world) finding(n int) (responder.Finding, error) {
+	name := fmt.Sprintf("finding %d", n)
+	f := responder.Finding{
+		Rule: rule, Title: name, Severity: one(w.dice, name+" severity", responder.Low, responder.High),
+		Resources: []string{fmt.Sprintf("i-%d", n)}, Number: n % 2, Key: fmt.Sprintf("111122223333/e-%d", n/2),
+		Check:     &responder.Binding{Action: "Ask", Params: map[string]any{"what": "check of " + name}},
+		Remediate: &responder.Binding{Action: one(w.dice, name+" remedy", "Mend", "Break"), Params: map[string]any{"what": "remedy of " + name}},
+	}
+	happened := w.begin.Add(-w.span(name+" age", time.Minute, 100*time.Hour))
+	f.Event = fmt.Appendf(nil, `{"id":"e-%d","source":"aws.iam","account":"111122223333","time":%q,"detail":{"eventID":"e-%d"}}`, n, happened.Format(time.RFC3339), n)
+	for _, flow := range flowNames(w.dice) {
+		if flow == "b" && f.Severity < responder.High {
+			continue
+		}
+		w.due[f.RunID(flow)] = &expected{name: fmt.Sprintf("%s%d", flow, n), finding: f, flow: flow}
+	}
+	return f, nil
+}
+
+// send sends a finding, perhaps again while its runs are under way or have long ended.
+func (w *world) send(n int, finding responder.Finding) {
+	name := fmt.Sprintf("finding %d", n)
+	body, err := responder.Bell{Finding: &finding}.Encode()
+	if err != nil {
+		w.violate("simulation", "%v", err)
+		return
+	}
+	put := func(after time.Duration) {
+		time.Sleep(after)
+		if err := w.put(responder.Message{Body: body}); err != nil {
+			w.violate("simulation", "%v", err)
+		}
+	}
+	put(w.span(name+" comes", time.Millisecond, 10*time.Minute))
+	for i := range 2 {
+		if again := fmt.Sprintf("%s copy %d", name, i); w.strikes(findAgain, again) {
+			put(w.span(again+" comes", time.Millisecond, 10*24*time.Hour))
+		}
+	}
+}
+
+// deploy changes the flows while runs are under way.
+func (w *world) deploy() {
+	time.Sleep(w.span("deploy at", time.Second, 24*time.Hour))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.editedAt = time.Now()
+	w.tell("flows edited")
+}
+
+// current is what workers get of flows.yml.
+func (w *world) current() *dispatch.Flows {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.editedAt.IsZero() {
+		return w.flows[1]
+	}
+	return w.flows[0]
+}
+
+// patience is how long after the faults, and after all that flows say of
+// waiting, runs may take to end.
+const patience = 48 * time.Hour
+
+// settle waits until every run has ended, and for what is still on the queue then.
+func (w *world) settle() {
+	limit := w.plan.quiet
+	if now := time.Now(); limit.Before(now) {
+		limit = now
+	}
+	for _, e := range w.due {
+		if flow, ok := w.flows[0].Get(e.flow); ok {
+			limit = limit.Add(waits(flow.Steps))
+		}
+	}
+	limit = limit.Add(patience)
+	timer := time.NewTimer(time.Until(limit))
+	defer timer.Stop()
+	for {
+		open, stirred := w.open()
+		if open == 0 {
+			break
+		}
+		select {
+		case <-stirred:
+			continue
+		case <-timer.C:
+		}
+		w.judgeUnended()
+		return
+	}
+	time.Sleep(w.plan.visibility + responder.MaxDelay + 10*time.Minute)
+}
+
+// open counts the runs that have not ended, or not begun.
+func (w *world) open() (n int, stirred <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.due {
+		if r := w.stored[id]; r == nil || !r.run.State.Ended() {
+			n++
+		}
+	}
+	return n, w.stirred
+}
+
+// waits is the sum of all waits in steps.
+func waits(steps []responder.Step) time.Duration {
+	var sum time.Duration
+	dispatch.Walk(steps, func(_ string, step *responder.Step) { sum += step.Wait })
+	return sum
+}
+
+// put puts a message on the queue.
+func (w *world) put(m responder.Message) error {
+	if err := w.queue.Send(context.Background(), m); err != nil {
+		return err
+	}
+	w.appears(time.Now().Add(m.Delay))
+	return nil
+}
+
+// appears notes that a message may become visible at a moment.
+func (w *world) appears(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.visible = append(w.visible, at)
+	w.stir()
+}
+
+// stir wakes whoever waits for something to change. The caller holds mu.
+func (w *world) stir() {
+	close(w.stirred)
+	w.stirred = make(chan struct{})
+}
+
+// tell adds to the tale. The caller holds mu.
+func (w *world) tell(format string, args ...any) {
+	if w.talks {
+		w.told = append(w.told, fmt.Sprintf("%12v  ", time.Since(w.begin).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+	}
+}
+
+// violate notes a promise that was not kept. The caller does not hold mu.
+func (w *world) violate(promise, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken(promise, format, args...)
+}
+
+// broken is violate for who holds mu.
+func (w *world) broken(promise, format string, args ...any) {
+	v := violation{promise, fmt.Sprintf(format, args...)}
+	w.violations = append(w.violations, v)
+	w.tell("BROKEN %s: %s", v.promise, v.how)
+}
+
+// nameOf is what stories call a run.
+func (w *world) nameOf(id string) string {
+	if e := w.due[id]; e != nil {
+		return e.name
+	}
+	return id
+}
+
+func (w *world) result() result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := result{
+		violations: w.violations, struck: w.struck, tally: w.tally, told: w.told,
+		states: map[responder.RunState]int{}, doubles: w.doubles, lateness: w.lateness,
+		span: time.Since(w.begin), calm: len(w.tally) == 0,
+	}
+	for _, s := range w.stored {
+		r.states[s.run.State]++
+	}
+	for _, d := range w.deeds {
+		r.effects += d.effects
+	}
+	return r
+}
