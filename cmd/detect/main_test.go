@@ -13,12 +13,15 @@ import (
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas/lambdastest"
 	"github.com/skycrafters/responder/internal/memory"
+	"github.com/skycrafters/responder/internal/metrics"
 	"github.com/skycrafters/responder/internal/sqs"
 )
 
-// function is detect with the repository's rules, on queues in memory.
+// function is detect with the repository's rules, on ports in memory.
 type function struct {
 	events, findings *memory.Queue
+	heartbeats       memory.Heartbeats
+	stdout           bytes.Buffer
 	handler          lambda.Handler
 }
 
@@ -29,7 +32,10 @@ func newFunction(t *testing.T) *function {
 		findings: memory.NewQueue("findings", time.Now, memory.QueueOptions{}),
 	}
 	var err error
-	f.handler, err = newHandler(lambdastest.Host(t, io.Discard, nil), ports{events: f.events, dead: f.events, findings: f.findings})
+	f.handler, err = newHandler(lambdastest.Host(t, io.Discard, nil), ports{
+		events: f.events, dead: f.events, findings: f.findings, heartbeats: &f.heartbeats, canary: "responder-canary",
+		metrics: metrics.New(&f.stdout, lambdastest.Stack, time.Now), now: time.Now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,17 +70,15 @@ func TestDetect(t *testing.T) {
 	if got, want := strings.Join(f.found(t), " "), "RootLogin SuspiciousLoginIP NonCompliantUserCreated"; got != want {
 		t.Errorf("found %s, want %s", got, want)
 	}
+	lambdastest.Want(t, f.stdout.String(), map[string][]float64{
+		"Events": {2}, "RuleErrors": {0}, "QueueLag/events": nil,
+		"Findings/RootLogin": {1}, "Findings/SuspiciousLoginIP": {1}, "Findings/NonCompliantUserCreated": {1},
+	})
 }
 
-// TestDetectBuriesPoison: what is no event goes to the dead letters with cause
-// and stage; the rest of its batch is handled.
-func TestDetectBuriesPoison(t *testing.T) {
-	f := newFunction(t)
-	event, ok := sqs.DecodeEvent(lambdastest.Sample(t, "detect.json"))
-	if !ok {
-		t.Fatal("the sample is no batch")
-	}
-	bodies := []string{event.Records[0].Body, "not JSON"}
+// deliver sends bodies to the function, as one batch.
+func (f *function) deliver(t *testing.T, bodies ...string) string {
+	t.Helper()
 	for _, body := range bodies {
 		if err := f.events.Send(t.Context(), responder.Message{Body: []byte(body)}); err != nil {
 			t.Fatal(err)
@@ -85,13 +89,66 @@ func TestDetectBuriesPoison(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer, err := f.handler.Invoke(t.Context(), lambdastest.Batch(t, deliveries...))
-	if err != nil || strings.TrimSpace(string(answer)) != allHandled {
-		t.Fatalf("answers %s, %v; want %s", answer, err, allHandled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(answer))
+}
+
+const canary = `{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","detail-type":"Scheduled Event","source":"aws.events","account":"012345670123","time":"2024-03-29T11:45:00Z","region":"eu-west-1","resources":["arn:aws:events:eu-west-1:012345670123:rule/responder-canary"],"detail":{}}`
+
+// TestDetectHearsCanaries: that of the forwarders is noted; another schedule's
+// event is an event like any other.
+func TestDetectHearsCanaries(t *testing.T) {
+	f := newFunction(t)
+	if got := f.deliver(t, canary, strings.Replace(canary, "rule/responder-canary", "rule/nightly", 1)); got != allHandled {
+		t.Errorf("answers %s, want %s", got, allHandled)
+	}
+	beats, err := f.heartbeats.Beats(t.Context())
+	if heard := beats[responder.Place{Account: "012345670123", Region: "eu-west-1"}]; err != nil || len(beats) != 1 || !heard.Equal(time.Date(2024, 3, 29, 11, 45, 0, 0, time.UTC)) {
+		t.Errorf("the beats are %v, %v", beats, err)
+	}
+	lambdastest.Want(t, f.stdout.String(), map[string][]float64{"Canaries": {1}, "Events": {1}, "RuleErrors": {0}})
+}
+
+// TestDetectTellsRuleErrors: by rule as well as in all.
+func TestDetectTellsRuleErrors(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "rules.yml"), []byte("rules:\n  Odd: event.id\n  Any: event.id != nil\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newFunction(t)
+	var err error
+	f.handler, err = newHandler(lambdastest.HostAt(folder, io.Discard, nil), ports{
+		events: f.events, dead: f.events, findings: f.findings, metrics: metrics.New(&f.stdout, lambdastest.Stack, time.Now), now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.deliver(t, canary, `{"id":"1"}`); got != allHandled {
+		t.Errorf("answers %s, want %s", got, allHandled)
+	}
+	lambdastest.Want(t, f.stdout.String(), map[string][]float64{"Events": {2}, "RuleErrors": {0}, "RuleErrors/Odd": {2}, "Findings/Any": {2}})
+}
+
+// TestDetectBuriesPoison: what is no event goes to the dead letters with cause
+// and stage; the rest of its batch is handled.
+func TestDetectBuriesPoison(t *testing.T) {
+	f := newFunction(t)
+	event, ok := sqs.DecodeEvent(lambdastest.Sample(t, "detect.json"))
+	if !ok {
+		t.Fatal("the sample is no batch")
+	}
+	if got := f.deliver(t, event.Records[0].Body, "not JSON"); got != allHandled {
+		t.Fatalf("answers %s, want %s", got, allHandled)
 	}
 	letters, err := f.events.List(t.Context(), 10)
 	if err != nil || len(letters) != 1 || string(letters[0].Body) != "not JSON" || !strings.HasPrefix(letters[0].Cause, "detect: ") {
 		t.Errorf("the dead letters are %+v, %v", letters, err)
 	}
+	lambdastest.Want(t, f.stdout.String(), map[string][]float64{
+		"Events": {1}, "RuleErrors": {0}, "DeadLetters/events": {1}, "Findings/RootLogin": {1}, "Findings/SuspiciousLoginIP": {1},
+	})
 	if got := strings.Join(f.found(t), " "); got != "RootLogin SuspiciousLoginIP" {
 		t.Errorf("found %s beside the poison", got)
 	}
@@ -140,7 +197,7 @@ func TestSetup(t *testing.T) {
 	if handler, err := setup(t.Context(), lambdastest.Host(t, io.Discard, env)); err != nil || handler == nil {
 		t.Errorf("setup gives %v, %v", handler, err)
 	}
-	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, EVENTS_DEAD_URL, FINDINGS_QUEUE_URL") {
+	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "EVENTS_QUEUE_URL, EVENTS_DEAD_URL, FINDINGS_QUEUE_URL, COUNTERS_TABLE, CANARY_RULE, STACK_NAME") {
 		t.Errorf("without its environment, setup gives %v", err)
 	}
 	if _, err := setup(t.Context(), lambdastest.HostAt(t.TempDir(), io.Discard, env)); err == nil {

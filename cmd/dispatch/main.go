@@ -1,17 +1,16 @@
 // Command dispatch is the Lambda function behind the findings queue: it makes
 // findings into runs of the flows and carries them on. A schedule invokes it as
-// well, to sweep. rules.yml, flows.yml and templates are shipped beside it.
+// well, to sweep and to look for places that are dark. rules.yml, flows.yml and templates are shipped beside it.
 //
 // Environment: FINDINGS_QUEUE_URL, the queue that feeds it; FINDINGS_DEAD_URL,
-// that queue's dead letters; RUNS_TABLE; SECRETS_PREFIX, what goes before NAME
-// of secret:NAME; OWN_ROLES, the ARNs of Responder's roles, comma-separated;
-// LOG_LEVEL (info); and what env:NAME in flows refers to.
+// that queue's dead letters; RUNS_TABLE; COUNTERS_TABLE, where heartbeats are
+// kept; SECRETS_PREFIX, what goes before NAME of secret:NAME; OWN_ROLES, the
+// ARNs of Responder's roles, comma-separated; STACK_NAME, for metrics; LOG_LEVEL
+// (info); and what env:NAME in flows refers to.
 package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -27,6 +26,7 @@ import (
 	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/dynamodb"
+	"github.com/skycrafters/responder/internal/metrics"
 	"github.com/skycrafters/responder/internal/secretsmanager"
 	"github.com/skycrafters/responder/internal/sqs"
 )
@@ -38,29 +38,35 @@ func main() { lambdas.Start("dispatch", version, setup) }
 
 // ports are what dispatch works on.
 type ports struct {
-	findings responder.Queue
-	dead     responder.Dead
-	runs     responder.RunStore
-	secrets  responder.Secrets
-	ownRoles []string
-	now      func() time.Time
+	findings   responder.Queue
+	dead       responder.Dead
+	runs       responder.RunStore
+	heartbeats responder.Heartbeats
+	secrets    responder.Secrets
+	ownRoles   []string
+	metrics    *metrics.Recorder
+	now        func() time.Time
 }
 
 func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 	v := host.Variables()
-	findingsURL, deadURL, table := v.Get("FINDINGS_QUEUE_URL"), v.Get("FINDINGS_DEAD_URL"), v.Get("RUNS_TABLE")
-	secretsPrefix, ownRoles := v.Get("SECRETS_PREFIX"), v.Get("OWN_ROLES")
+	findingsURL, deadURL := v.Get("FINDINGS_QUEUE_URL"), v.Get("FINDINGS_DEAD_URL")
+	runsTable, countersTable := v.Get("RUNS_TABLE"), v.Get("COUNTERS_TABLE")
+	secretsPrefix, ownRoles, stack := v.Get("SECRETS_PREFIX"), v.Get("OWN_ROLES"), v.Get("STACK_NAME")
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	findings := sqs.NewQueue(awssqs.NewFromConfig(host.AWS), findingsURL, rand.Float64)
+	tables := awsdynamodb.NewFromConfig(host.AWS)
 	return newHandler(host, ports{
-		findings: findings,
-		dead:     sqs.NewDead(findings, deadURL, "findings", time.Now),
-		runs:     dynamodb.NewRuns(awsdynamodb.NewFromConfig(host.AWS), table, time.Now),
-		secrets:  secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, time.Now),
-		ownRoles: strings.Split(ownRoles, ","),
-		now:      time.Now,
+		findings:   findings,
+		dead:       sqs.NewDead(findings, deadURL, "findings", time.Now),
+		runs:       dynamodb.NewRuns(tables, runsTable, time.Now),
+		heartbeats: dynamodb.NewHeartbeats(tables, countersTable),
+		secrets:    secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, time.Now),
+		ownRoles:   strings.Split(ownRoles, ","),
+		metrics:    metrics.New(host.Stdout, stack, time.Now),
+		now:        time.Now,
 	})
 }
 
@@ -83,31 +89,30 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		OwnRoles:  p.ownRoles,
 		Now:       p.now,
 		Logger:    host.Log,
+		Observe:   func(run *responder.Run) { countRun(p.metrics, run) },
+		Attempted: func(a dispatch.AttemptReport) { timeAttempt(p.metrics, a) },
+		Repeated:  func(responder.Finding) { p.metrics.Count(metrics.Duplicates, "", 1) },
+		Parked:    func(string) { countEnd(p.metrics, responder.RunParked) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	batch := &lambdas.Batch{Stage: dispatcher.Handle, Queue: p.findings, Dead: p.dead, Log: host.Log}
-	return lambda.NewHandler(byShape(batch, dispatcher.Sweep)), nil
-}
-
-// swept is the answer to a schedule.
-type swept struct {
-	Rung int `json:"rung"` // runs that were due
-}
-
-// byShape tells a schedule from a batch of messages by what the function was
-// invoked with.
-func byShape(batch *lambdas.Batch, sweep func(context.Context) (int, error)) func(context.Context, json.RawMessage) (any, error) {
-	return func(ctx context.Context, raw json.RawMessage) (any, error) {
-		if !lambdas.IsSchedule(raw) {
-			return batch.Invoke(ctx, raw)
-		}
-		rung, err := sweep(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("dispatch: %w", err)
-		}
-		batch.Log.Debug().Int("rung", rung).Msg("swept")
-		return swept{rung}, nil
+	batch := &lambdas.Batch{
+		Stage: dispatcher.Handle, Name: "findings", Queue: p.findings, Dead: p.dead, Metrics: p.metrics, Now: p.now, Log: host.Log,
+		Delayed: isWake,
 	}
+	sweep := &sweep{
+		ring:    dispatcher.Sweep,
+		watch:   &lambdas.Watch{Heartbeats: p.heartbeats, Metrics: p.metrics, Now: p.now, Log: host.Log},
+		metrics: p.metrics,
+		log:     host.Log,
+	}
+	return lambdas.Measured(lambda.NewHandler(byShape(batch.Invoke, sweep.do)), p.metrics, host.Log, metrics.FailedRuns), nil
+}
+
+// isWake reports whether a message is the wake of a run, which is often sent to
+// come later.
+func isWake(body []byte) bool {
+	bell, err := responder.DecodeBell(body)
+	return err == nil && bell.Wake != ""
 }

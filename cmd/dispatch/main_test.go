@@ -13,28 +13,36 @@ import (
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas/lambdastest"
 	"github.com/skycrafters/responder/internal/memory"
+	"github.com/skycrafters/responder/internal/metrics"
 )
 
 // function is dispatch with the repository's rules and flows, on ports in
 // memory. No notice leaves it: the environment names no address.
 type function struct {
-	now      time.Time
-	findings *memory.Queue
-	runs     memory.Runs
-	log      bytes.Buffer
-	handler  lambda.Handler
+	now        time.Time
+	findings   *memory.Queue
+	runs       memory.Runs
+	heartbeats memory.Heartbeats
+	log        bytes.Buffer
+	stdout     bytes.Buffer
+	handler    lambda.Handler
+}
+
+// ports are the function's.
+func (f *function) ports() ports {
+	now := func() time.Time { return f.now }
+	return ports{
+		findings: f.findings, dead: f.findings, runs: &f.runs, heartbeats: &f.heartbeats, secrets: memory.NewSecrets(now),
+		metrics: metrics.New(&f.stdout, lambdastest.Stack, now), now: now,
+	}
 }
 
 func newFunction(t *testing.T) *function {
 	t.Helper()
 	f := &function{now: time.Date(2024, 3, 13, 14, 21, 0, 0, time.UTC)}
-	now := func() time.Time { return f.now }
-	f.findings = memory.NewQueue("findings", now, memory.QueueOptions{})
-	host := lambdastest.Host(t, &f.log, nil)
+	f.findings = memory.NewQueue("findings", func() time.Time { return f.now }, memory.QueueOptions{MaxReceives: 8})
 	var err error
-	f.handler, err = newHandler(host, ports{
-		findings: f.findings, dead: f.findings, runs: &f.runs, secrets: memory.NewSecrets(now), now: now,
-	})
+	f.handler, err = newHandler(lambdastest.Host(t, &f.log, nil), f.ports())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, f.log.String())
 	}
@@ -137,9 +145,9 @@ func (noStore) Due(context.Context, time.Time, int) ([]string, error) {
 // failed is seen to have failed.
 func TestDispatchGivesBack(t *testing.T) {
 	f := newFunction(t)
-	now := func() time.Time { return f.now }
-	host := lambdastest.Host(t, io.Discard, nil)
-	handler, err := newHandler(host, ports{findings: f.findings, dead: f.findings, runs: noStore{}, secrets: memory.NewSecrets(now), now: now})
+	p := f.ports()
+	p.runs = noStore{}
+	handler, err := newHandler(lambdastest.Host(t, io.Discard, nil), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +180,7 @@ func TestSetup(t *testing.T) {
 	if handler, err := setup(t.Context(), lambdastest.Host(t, io.Discard, env)); err != nil || handler == nil {
 		t.Errorf("setup gives %v, %v", handler, err)
 	}
-	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "FINDINGS_QUEUE_URL, FINDINGS_DEAD_URL, RUNS_TABLE, SECRETS_PREFIX, OWN_ROLES") {
+	if _, err := setup(t.Context(), lambdastest.Host(t, io.Discard, nil)); err == nil || !strings.Contains(err.Error(), "FINDINGS_QUEUE_URL, FINDINGS_DEAD_URL, RUNS_TABLE, COUNTERS_TABLE, SECRETS_PREFIX, OWN_ROLES, STACK_NAME") {
 		t.Errorf("without its environment, setup gives %v", err)
 	}
 	if _, err := setup(t.Context(), lambdastest.HostAt(t.TempDir(), io.Discard, env)); err == nil {

@@ -2,7 +2,7 @@
 // senders and puts their events on the events queue.
 //
 // Environment: EVENTS_QUEUE_URL; API_KEY_SECRET, the ARN or name of the secret
-// with the API key; LOG_LEVEL (info).
+// with the API key; STACK_NAME, for metrics; LOG_LEVEL (info).
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas"
 	"github.com/skycrafters/responder/ingest"
+	"github.com/skycrafters/responder/internal/metrics"
 	"github.com/skycrafters/responder/internal/secretsmanager"
 	"github.com/skycrafters/responder/internal/sqs"
 )
@@ -28,15 +29,30 @@ func main() { lambdas.Start("ingest", version, setup) }
 
 func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 	v := host.Variables()
-	eventsURL, keySecret := v.Get("EVENTS_QUEUE_URL"), v.Get("API_KEY_SECRET")
+	eventsURL, keySecret, stack := v.Get("EVENTS_QUEUE_URL"), v.Get("API_KEY_SECRET"), v.Get("STACK_NAME")
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	events := sqs.NewQueue(awssqs.NewFromConfig(host.AWS), eventsURL, rand.Float64)
 	secrets := secretsmanager.New(awssecrets.NewFromConfig(host.AWS), "", time.Now)
-	return newHandler(host, events, ingest.Keys{Secrets: secrets, Name: keySecret, Now: time.Now}), nil
+	keys := ingest.Keys{Secrets: secrets, Name: keySecret, Now: time.Now}
+	return newHandler(host, events, keys, metrics.New(host.Stdout, stack, time.Now)), nil
 }
 
-func newHandler(host lambdas.Host, events responder.Sender, keys ingest.Keys) lambda.Handler {
-	return lambda.NewHandler(ingest.Lambda(ingest.New(events, keys), host.Log))
+func newHandler(host lambdas.Host, events responder.Sender, keys ingest.Keys, m *metrics.Recorder) lambda.Handler {
+	in := ingest.New(events, keys)
+	in.Observe = func(o ingest.Observation) { count(m, o) }
+	return lambdas.Measured(lambda.NewHandler(ingest.Lambda(in, host.Log)), m, host.Log)
+}
+
+// count counts what became of a request.
+func count(m *metrics.Recorder, o ingest.Observation) {
+	switch {
+	case o.Status >= 500:
+		m.Count(metrics.RequestsFailed, "", 1)
+	case o.Status >= 400:
+		m.Count(metrics.RequestsRefused, "", 1)
+	case o.Events > 0:
+		m.Count(metrics.EventsAccepted, "", o.Events)
+	}
 }

@@ -1,7 +1,8 @@
 // Package metrics tells CloudWatch how Responder's functions fare, in its
 // embedded metric format: lines of JSON on stdout, which Lambda hands to
 // CloudWatch Logs and which become metrics there. No call is made, and nothing
-// is to be permitted.
+// is to be permitted. The lines have no level, so Lambda takes them for INFO: a
+// function's ApplicationLogLevel above that would lose them.
 //
 // It imports the standard library alone.
 package metrics

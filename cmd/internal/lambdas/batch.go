@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/metrics"
 	"github.com/skycrafters/responder/internal/sqs"
 )
 
@@ -40,10 +42,17 @@ type Releaser interface {
 
 // Batch answers the invocations of a function that an SQS queue feeds.
 type Batch struct {
-	Stage func(context.Context, []responder.Delivery) []responder.Failure
-	Queue Releaser       // the queue that feeds the function
-	Dead  responder.Dead // its dead letters
-	Log   zerolog.Logger
+	Stage   func(context.Context, []responder.Delivery) []responder.Failure
+	Name    string         // of the queue, for metrics
+	Queue   Releaser       // the queue that feeds the function
+	Dead    responder.Dead // its dead letters
+	Metrics *metrics.Recorder
+	Now     func() time.Time
+	Log     zerolog.Logger
+
+	// Delayed reports of a message's body that its sender may have wanted it to
+	// come late: no lag is told of it. nil: there are none such.
+	Delayed func(body []byte) bool
 }
 
 // errNoBatch refuses an invocation: what it brings must not count as handled.
@@ -58,6 +67,7 @@ func (b *Batch) Invoke(ctx context.Context, raw json.RawMessage) (events.SQSEven
 	if !ok {
 		return events.SQSEventResponse{}, errNoBatch
 	}
+	b.lag(event)
 	deliveries := sqs.Deliveries(event)
 	stageTime, endStage := before(ctx, settling)
 	defer endStage()
@@ -71,6 +81,23 @@ func (b *Batch) Invoke(ctx context.Context, raw json.RawMessage) (events.SQSEven
 	return sqs.Response(back), nil
 }
 
+// sentTimestamp is the attribute that says when a message was sent, in
+// milliseconds since 1970.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+const sentTimestamp = "SentTimestamp"
+
+// lag tells for how long the messages were under way.
+func (b *Batch) lag(event events.SQSEvent) {
+	now := b.Now()
+	for _, r := range event.Records {
+		sent, err := strconv.ParseInt(r.Attributes[sentTimestamp], 10, 64)
+		if err != nil || b.Delayed != nil && b.Delayed([]byte(r.Body)) {
+			continue
+		}
+		b.Metrics.Time(metrics.QueueLag, b.Name, now.Sub(time.UnixMilli(sent)))
+	}
+}
+
 // before is ctx, ending a while before its deadline if it has one.
 func before(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
@@ -80,7 +107,7 @@ func before(ctx context.Context, while time.Duration) (context.Context, context.
 	return context.WithDeadline(ctx, deadline.Add(-while))
 }
 
-// tell logs what became of the failures.
+// tell logs what became of the failures, and counts the dead letters.
 func (b *Batch) tell(ctx context.Context, failures, back []responder.Failure) {
 	log := b.Log
 	if invocation, ok := lambdacontext.FromContext(ctx); ok {
@@ -94,6 +121,7 @@ func (b *Batch) tell(ctx context.Context, failures, back []responder.Failure) {
 	for _, f := range failures {
 		if !again[f.ID] {
 			log.Error().Str("message", f.ID).Err(f.Err).Msg("dead letter")
+			b.Metrics.Count(metrics.DeadLetters, b.Name, 1)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/memory"
+	"github.com/skycrafters/responder/internal/metrics"
 )
 
 // bench is a queue with messages in flight, and a batch that is fed from it.
@@ -24,6 +25,7 @@ type bench struct {
 	queue      *memory.Queue
 	deliveries []responder.Delivery
 	log        bytes.Buffer
+	stdout     bytes.Buffer
 	batch      *Batch
 }
 
@@ -48,7 +50,8 @@ func newBench(t *testing.T, fails map[string]responder.Failure, bodies ...string
 			}
 			return failures
 		},
-		Queue: b.queue, Dead: b.queue, Log: zerolog.New(zerolog.SyncWriter(&b.log)),
+		Name: "events", Queue: b.queue, Dead: b.queue, Log: zerolog.New(zerolog.SyncWriter(&b.log)),
+		Metrics: metrics.New(&b.stdout, "responder", func() time.Time { return b.now }), Now: func() time.Time { return b.now },
 	}
 	return b
 }
@@ -68,7 +71,10 @@ func (b *bench) event(t *testing.T) json.RawMessage {
 	for _, d := range b.deliveries {
 		event.Records = append(event.Records, events.SQSMessage{
 			MessageId: d.ID, ReceiptHandle: d.Receipt, Body: string(d.Body), EventSource: "aws:sqs",
-			Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(d.Receives)},
+			Attributes: map[string]string{
+				"ApproximateReceiveCount": fmt.Sprint(d.Receives),
+				"SentTimestamp":           fmt.Sprint(b.now.Add(-1500 * time.Millisecond).UnixMilli()),
+			},
 		})
 	}
 	raw, err := json.Marshal(event)
@@ -90,6 +96,37 @@ func (b *bench) invoke(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(answer)
+}
+
+// told gives the lines of metrics.
+func (b *bench) told(t *testing.T) string {
+	t.Helper()
+	if err := b.batch.Metrics.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.stdout.String()
+}
+
+// TestBatchLag: of each message that says when it was sent, unless it was to
+// come late.
+func TestBatchLag(t *testing.T) {
+	b := newBench(t, nil, "a", "late", "b")
+	b.batch.Delayed = func(body []byte) bool { return string(body) == "late" }
+	b.invoke(t)
+	if got := b.told(t); !strings.Contains(got, `"Queue":"events","QueueLag":[1500,1500],`) {
+		t.Errorf("told %s, want two lags of 1500 ms", got)
+	}
+
+	b = newBench(t, nil, "a")
+	for _, odd := range []string{`,"SentTimestamp":"`, `,"SentTimestamp":"x`} {
+		raw := strings.Replace(string(b.event(t)), `,"SentTimestamp":"`, odd+`","Other":"`, 1)
+		if _, err := b.batch.Invoke(t.Context(), json.RawMessage(raw)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.told(t); got != "" {
+		t.Errorf("of messages that do not say when they were sent, it tells %s", got)
+	}
 }
 
 func TestBatch(t *testing.T) {
@@ -120,6 +157,9 @@ func TestBatch(t *testing.T) {
 				if l.Cause != "detect: event is not a JSON object" || string(l.Body) != "poison" {
 					t.Errorf("the dead letter is %+v", l)
 				}
+			}
+			if got := b.told(t); strings.Contains(got, "DeadLetters") != (c.dead > 0) || c.dead > 0 && !strings.Contains(got, fmt.Sprintf(`"DeadLetters":%d,"Queue":"events"`, c.dead)) {
+				t.Errorf("told of other dead letters than %d: %s", c.dead, got)
 			}
 			for what, n := range map[string]int{"dead letter": c.dead, "will be tried again": strings.Count(c.want, "itemIdentifier")} {
 				if got := strings.Count(b.log.String(), what); got != n {
@@ -193,6 +233,9 @@ func TestBatchWithoutItsQueue(t *testing.T) {
 	want := `{"batchItemFailures":[{"itemIdentifier":"1"},{"itemIdentifier":"2"}]}`
 	if got := b.invoke(t); got != want {
 		t.Errorf("answers %s, want %s: what cannot be buried comes again", got, want)
+	}
+	if got := b.told(t); strings.Contains(got, "DeadLetters") {
+		t.Errorf("what is not buried is told as a dead letter: %s", got)
 	}
 	if n := strings.Count(b.log.String(), "visibility timeout"); n != 2 {
 		t.Errorf("%d of 2 failed releases are logged:\n%s", n, b.log.String())

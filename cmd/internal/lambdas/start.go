@@ -1,8 +1,8 @@
 // Package lambdas is what the Lambda programs under cmd share: how a function
-// starts, and how it answers a batch of SQS messages.
+// starts, how it answers a batch of SQS messages, and how it tells its metrics.
 //
-// It imports the root, internal/lang, internal/sqs, the AWS SDK's configuration
-// and aws-lambda-go.
+// It imports the root, internal/lang, internal/metrics, internal/sqs, the AWS
+// SDK's configuration and aws-lambda-go.
 package lambdas
 
 import (
@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +28,7 @@ type Host struct {
 	AWS     aws.Config
 	Getenv  func(string) string
 	Log     zerolog.Logger // JSON lines; CloudWatch takes stderr
+	Stdout  io.Writer      // CloudWatch takes it as well: for metrics
 	Version string
 }
 
@@ -37,6 +40,7 @@ type Setup func(context.Context, Host) (lambda.Handler, error)
 // function that cannot be set up is logged and ends the process, so that Lambda
 // reports a failed start and what invoked it tries again.
 func Start(name, version string, setup Setup) {
+	signal.Ignore(syscall.SIGPIPE) // a stdout that is closed is not to end the process
 	log, err := newLog(os.Stderr, name, version, os.Getenv("LOG_LEVEL"))
 	if err != nil {
 		log.Fatal().Err(err).Msg("the function cannot start")
@@ -46,7 +50,7 @@ func Start(name, version string, setup Setup) {
 	if err != nil {
 		log.Fatal().Err(err).Msg("the function cannot start: AWS configuration")
 	}
-	handler, err := setup(ctx, Host{AWS: cfg, Getenv: os.Getenv, Log: log, Version: version})
+	handler, err := setup(ctx, Host{AWS: cfg, Getenv: os.Getenv, Log: log, Stdout: os.Stdout, Version: version})
 	if err != nil {
 		log.Fatal().Err(err).Msg("the function cannot start")
 	}

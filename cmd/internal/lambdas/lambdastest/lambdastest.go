@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -42,7 +43,7 @@ func Host(t *testing.T, log io.Writer, env map[string]string) lambdas.Host {
 
 // HostAt is a host whose program lies in a folder.
 func HostAt(folder string, log io.Writer, env map[string]string) lambdas.Host {
-	return lambdas.Host{Log: zerolog.New(zerolog.SyncWriter(log)), Getenv: func(name string) string {
+	return lambdas.Host{Log: zerolog.New(zerolog.SyncWriter(log)), Stdout: io.Discard, Getenv: func(name string) string {
 		if name == "LAMBDA_TASK_ROOT" {
 			return folder
 		}
@@ -67,6 +68,7 @@ func Batch(t *testing.T, deliveries ...responder.Delivery) []byte {
 	for _, d := range deliveries {
 		event.Records = append(event.Records, events.SQSMessage{
 			MessageId: d.ID, ReceiptHandle: d.Receipt, Body: string(d.Body), EventSource: "aws:sqs",
+			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(d.Receives)},
 		})
 	}
 	raw, err := json.Marshal(event)
@@ -76,29 +78,35 @@ func Batch(t *testing.T, deliveries ...responder.Delivery) []byte {
 	return raw
 }
 
-// Environment is what template.yaml puts into a function's environment, each
-// variable with its own name as value.
+// Environment is what template.yaml puts into a function's environment, that of
+// all functions included, each variable with its own name as value.
 func Environment(t *testing.T, function string) map[string]string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(repository, "template.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	type properties struct {
+		Environment struct {
+			Variables map[string]any `yaml:"Variables"`
+		} `yaml:"Environment"`
+	}
 	var template struct {
+		Globals struct {
+			Function properties `yaml:"Function"`
+		} `yaml:"Globals"`
 		Resources map[string]struct {
-			Properties struct {
-				Environment struct {
-					Variables map[string]any `yaml:"Variables"`
-				} `yaml:"Environment"`
-			} `yaml:"Properties"`
+			Properties properties `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
 	if err := yaml.Unmarshal(data, &template); err != nil {
 		t.Fatal(err)
 	}
 	env := map[string]string{}
-	for name := range template.Resources[function].Properties.Environment.Variables {
-		env[name] = name
+	for _, of := range []properties{template.Globals.Function, template.Resources[function].Properties} {
+		for name := range of.Environment.Variables {
+			env[name] = name
+		}
 	}
 	return env
 }

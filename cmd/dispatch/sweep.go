@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
+
+	"github.com/skycrafters/responder/cmd/internal/lambdas"
+	"github.com/skycrafters/responder/internal/metrics"
+)
+
+// sweep is what a schedule has done.
+type sweep struct {
+	ring    func(context.Context) (int, error)
+	watch   *lambdas.Watch
+	metrics *metrics.Recorder
+	log     zerolog.Logger
+}
+
+// swept is the answer to a schedule.
+type swept struct {
+	Rung int `json:"rung"` // runs that were due
+}
+
+// do rings for the runs that are due, and looks for dark places, whether that
+// worked or not.
+func (s *sweep) do(ctx context.Context) (swept, error) {
+	rung, err := s.ring(ctx)
+	s.metrics.Count(metrics.Due, "", rung)
+	s.watch.Look(ctx)
+	if err != nil {
+		return swept{}, fmt.Errorf("dispatch: %w", err)
+	}
+	s.log.Debug().Int("rung", rung).Msg("swept")
+	return swept{rung}, nil
+}
+
+// byShape tells a schedule from a batch of messages by what the function was
+// invoked with.
+func byShape(batch func(context.Context, json.RawMessage) (events.SQSEventResponse, error), sweep func(context.Context) (swept, error)) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, raw json.RawMessage) (any, error) {
+		if lambdas.IsSchedule(raw) {
+			return sweep(ctx)
+		}
+		return batch(ctx, raw)
+	}
+}
