@@ -73,17 +73,24 @@ build-DispatchFunction: shipped = $(RULES) $(FLOWS)
 
 # `sam build` calls these with ARTIFACTS_DIR, which is empty then; without it
 # they build into dist/. What is shipped is checked where it lies, so that a
-# file which is left behind or broken is seen here and not on AWS.
+# file which is left behind or broken is seen here and not on AWS; and so is
+# whether the template lets Dispatch do what those flows need, and nothing more.
 .PHONY: $(FUNCTIONS:%=build-%)
 $(FUNCTIONS:%=build-%): build-%:
 	$(if $(ARTIFACTS_DIR),,@rm -rf dist/$*)
 	@mkdir -p $(folder)
 	@GOOS=linux GOARCH=$(goarch) CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "$(LDFLAGS)" -o $(folder)/bootstrap ./cmd/$(program)
 	@$(if $(shipped),cp -R $(shipped) $(folder)/)
-	@$(if $(filter flows.yml,$(shipped)),go run ./cmd/responder check --rules $(folder)/rules.yml --flows $(folder)/flows.yml)
+	@$(if $(filter flows.yml,$(shipped)),go run ./cmd/responder check $(definitions))
+	@$(if $(filter flows.yml,$(shipped)),go run ./cmd/responder policy --check $(definitions) || { echo "template.yaml and the flows differ. Run: make policy" >&2; exit 1; })
 	@echo "$*: $(folder) ($(ARCH))"
 
 folder = $(or $(ARTIFACTS_DIR),dist/$*)
+definitions = --rules $(folder)/rules.yml --flows $(folder)/flows.yml
+
+.PHONY: policy
+policy: bin/responder ## Write what the enabled flows need into template.yaml: the IAM of Dispatch, the e-mail topic
+	@./bin/responder policy --write
 
 .PHONY: clean
 clean: ## Remove what was built
