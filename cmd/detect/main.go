@@ -80,7 +80,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 	batch := &lambdas.Batch{
 		Stage: detector.Handle, Name: "events", Queue: p.events, Dead: p.dead, Metrics: p.metrics, Now: p.now, Log: host.Log,
 	}
-	return lambdas.Measured(lambda.NewHandler(batch.Invoke), p.metrics, host.Log, metrics.Events, metrics.RuleErrors), nil
+	return lambda.NewHandler(lambdas.Measured(batch.Invoke, p.metrics, host.Log, metrics.Events, metrics.RuleErrors)), nil
 }
 
 // count counts what became of an event.

@@ -107,7 +107,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		metrics: p.metrics,
 		log:     host.Log,
 	}
-	return lambdas.Measured(lambda.NewHandler(byShape(batch.Invoke, sweep.do)), p.metrics, host.Log, metrics.FailedRuns), nil
+	return lambda.NewHandler(lambdas.Measured(byShape(batch.Invoke, sweep.do), p.metrics, host.Log, metrics.FailedRuns)), nil
 }
 
 // isWake reports whether a message is the wake of a run, which is often sent to

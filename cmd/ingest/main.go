@@ -42,7 +42,7 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 func newHandler(host lambdas.Host, events responder.Sender, keys ingest.Keys, m *metrics.Recorder) lambda.Handler {
 	in := ingest.New(events, keys)
 	in.Observe = func(o ingest.Observation) { count(m, o) }
-	return lambdas.Measured(lambda.NewHandler(ingest.Lambda(in, host.Log)), m, host.Log)
+	return lambda.NewHandler(lambdas.Measured(ingest.Lambda(in, host.Log), m, host.Log))
 }
 
 // count counts what became of a request.

@@ -14,39 +14,34 @@ import (
 	"github.com/skycrafters/responder/internal/metrics"
 )
 
-// handler is a function as a handler.
-type handler func(context.Context, []byte) ([]byte, error)
-
-func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
-
 // TestMeasured: the metrics are told once, however the invocation ends.
 func TestMeasured(t *testing.T) {
 	fault := errors.New("no")
 	for name, c := range map[string]struct {
-		end    func() ([]byte, error)
+		end    func() (string, error)
 		answer string
 		err    error
 		panics any
 	}{
-		"an answer": {func() ([]byte, error) { return []byte("yes"), nil }, "yes", nil, nil},
-		"an error":  {func() ([]byte, error) { return nil, fault }, "", fault, nil},
-		"a panic":   {func() ([]byte, error) { panic("oh") }, "", nil, "oh"},
+		"an answer": {func() (string, error) { return "yes", nil }, "yes", nil, nil},
+		"an error":  {func() (string, error) { return "", fault }, "", fault, nil},
+		"a panic":   {func() (string, error) { panic("oh") }, "", nil, "oh"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, log bytes.Buffer
 			recorder := metrics.New(&out, "responder", time.Now)
-			h := Measured(handler(func(_ context.Context, payload []byte) ([]byte, error) {
-				recorder.Count(metrics.Findings, string(payload), 2)
+			h := Measured(func(_ context.Context, rule string) (string, error) {
+				recorder.Count(metrics.Findings, rule, 2)
 				return c.end()
-			}), recorder, zerolog.New(&log), metrics.Events, metrics.RuleErrors)
+			}, recorder, zerolog.New(&log), metrics.Events, metrics.RuleErrors)
 			func() {
 				defer func() {
 					if r := recover(); r != c.panics {
 						t.Errorf("it panics with %v, want %v", r, c.panics)
 					}
 				}()
-				answer, err := h.Invoke(t.Context(), []byte("RootLogin"))
-				if string(answer) != c.answer || err != c.err {
+				answer, err := h(t.Context(), "RootLogin")
+				if answer != c.answer || err != c.err {
 					t.Errorf("it gives %s, %v; want %s, %v", answer, err, c.answer, c.err)
 				}
 			}()
@@ -69,8 +64,8 @@ func (closed) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestMeasuredInVain(t *testing.T) {
 	var log bytes.Buffer
 	recorder := metrics.New(closed{}, "responder", time.Now)
-	h := Measured(handler(func(context.Context, []byte) ([]byte, error) { return []byte("yes"), nil }), recorder, zerolog.New(&log), metrics.Events)
-	if answer, err := h.Invoke(t.Context(), nil); err != nil || string(answer) != "yes" {
+	h := Measured(func(context.Context, int) (string, error) { return "yes", nil }, recorder, zerolog.New(&log), metrics.Events)
+	if answer, err := h(t.Context(), 1); err != nil || answer != "yes" {
 		t.Errorf("without a stdout it gives %s, %v", answer, err)
 	}
 	if !strings.Contains(log.String(), "metrics of this invocation are lost") {
