@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/smithy-go/logging"
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
@@ -111,6 +112,7 @@ func (r *regional) fleet(regions int) (*forwarders.Fleet, *fleetProgress) {
 		Open: func(region string) forwarders.Client {
 			cfg := r.cfg.Copy()
 			cfg.Region, cfg.RetryMaxAttempts = region, retries
+			cfg.Logger = logging.Nop{} // the SDK's remarks on connections, in the middle of the progress
 			return cloudformation.NewFromConfig(cfg)
 		},
 		Stack:    forwarders.StackName(r.stack),

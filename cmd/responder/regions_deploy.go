@@ -225,12 +225,14 @@ func (r *regional) mayRotate(ctx context.Context, seen []forwarders.Result, vers
 	return nil
 }
 
-// senders are the regions of forwarders at work that show a key: one other than
-// of this version, if that is given.
+// senders are the regions of forwarders that show a key: of those that surely
+// have that of this version not, if one is given.
 func senders(results []forwarders.Result, version *string) (regions []string) {
 	for _, one := range results {
 		s := one.Stack
-		if s.Complete() && cmp.Or(s.Parameters["Via"], forwarders.ViaAPI) == forwarders.ViaAPI && (version == nil || s.KeyVersion != *version) {
+		byAPI := cmp.Or(s.Parameters["Via"], forwarders.ViaAPI) == forwarders.ViaAPI
+		has := version != nil && s.KeyVersion == *version && !s.Busy()
+		if s.Sends() && byAPI && !has {
 			regions = append(regions, one.Region)
 		}
 	}

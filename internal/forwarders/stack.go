@@ -45,6 +45,12 @@ func (s Stack) Exists() bool { return s.State != "" && s.State != types.StackSta
 // Complete reports whether it is whole and at work.
 func (s Stack) Complete() bool { return moveFor(s.State) == moveUpdate }
 
+// Sends reports whether it may be sending events: it has been whole at some time.
+func (s Stack) Sends() bool {
+	m := moveFor(s.State)
+	return m != moveCreate && m != moveReplace
+}
+
 // Busy reports whether CloudFormation is at work on it.
 func (s Stack) Busy() bool { return moveFor(s.State) == moveWait }
 
@@ -97,13 +103,15 @@ func stackOf(found types.Stack) Stack {
 
 // How a change is awaited.
 const (
+	pollFirst = time.Second
 	pollEvery = 5 * time.Second
 	waitMost  = 30 * time.Minute
 )
 
 // await waits until CloudFormation is done with a stack, whatever becomes of it.
 func (w *work) await(ctx context.Context, id string) (Stack, error) {
-	for until := w.fleet.Now().Add(waitMost); ; {
+	until := w.fleet.Now().Add(waitMost)
+	for pause := pollFirst; ; pause = min(2*pause, pollEvery) {
 		s, err := w.see(ctx, id)
 		if err != nil || !s.Busy() {
 			return s, err
@@ -111,7 +119,7 @@ func (w *work) await(ctx context.Context, id string) (Stack, error) {
 		if !w.fleet.Now().Before(until) {
 			return s, fmt.Errorf("the stack is still %s after %v: run the command again later", s.State, waitMost)
 		}
-		if err := w.fleet.Sleep(ctx, pollEvery); err != nil {
+		if err := w.fleet.Sleep(ctx, pause); err != nil {
 			return s, err
 		}
 	}
