@@ -32,8 +32,8 @@ type home struct {
 }
 
 func (h *home) add(flags flagSet) {
-	flags.StringVar(&h.data, "data", "", "the data folder of `responder run` (default: XDG state)")
-	flags.StringVar(&h.stack, "stack", "", "the deployed stack of this name, in place of a data folder")
+	flags.StringVar(&h.data, "data", "", "the data `folder` that responder run uses (default: XDG state)")
+	flags.StringVar(&h.stack, "stack", "", "the deployed stack of this `name`, in place of a data folder")
 	h.aws.add(flags)
 }
 
@@ -46,6 +46,8 @@ func (h *home) check(cmd *cobra.Command) error {
 		return usagef("--stack is empty: give the name of a deployed stack")
 	case given("stack") && given("data"):
 		return usagef("--data and --stack are two homes: give one of them")
+	case given("profile") && h.aws.profile == "", given("region") && h.aws.region == "":
+		return usagef("--profile or --region is empty: give a name, or leave it out")
 	case !given("stack") && (given("profile") || given("region")):
 		return usagef("--profile and --region are for a deployed stack: give --stack NAME too")
 	case !given("stack"):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,9 @@ const (
 	sendBytes  = 3 << 20 // a proxy integration carries at most 6 MB, escaped
 )
 
+// localURL is where `responder run` listens.
+const localURL = "http://" + defaultListen + "/events"
+
 // sendAttempts is how often a request is sent that the other side could not take.
 const sendAttempts = 6
 
@@ -46,7 +50,7 @@ func (a *app) sendCommand() *cobra.Command {
 			return s.all(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringVar(&s.url, "url", "http://"+defaultListen+"/events", "the endpoint (default with --stack: the stack's)")
+	cmd.Flags().StringVar(&given.url, "url", "", "the endpoint's `address` (default: the stack's, or "+localURL+")")
 	cmd.Flags().StringVar(&given.key, "key", "", "the API key (a command line can be seen by others: RESPONDER_API_KEY cannot)")
 	cmd.Flags().StringVar(&given.keyID, "key-id", "", "which API key of the stack or data folder, if there are several")
 	given.home.add(cmd.Flags())
@@ -55,8 +59,8 @@ func (a *app) sendCommand() *cobra.Command {
 
 // sendFlags say where the endpoint and its key are to be had.
 type sendFlags struct {
-	key, keyID string
-	home       home
+	url, key, keyID string
+	home            home
 }
 
 // sending posts events in batches.
@@ -76,11 +80,14 @@ func (s *sending) setUp(cmd *cobra.Command, given sendFlags) error {
 	if given.keyID != "" && given.key != "" {
 		return usagef("--key and --key-id are two keys: give one of them")
 	}
-	s.key = given.key
-	if given.home.stack != "" {
-		if err := s.ofStack(cmd.Context(), given, cmd.Flags().Changed("url")); err != nil {
+	s.url, s.key = given.url, given.key
+	switch {
+	case given.home.stack != "":
+		if err := s.ofStack(cmd.Context(), given); err != nil {
 			return err
 		}
+	case !cmd.Flags().Changed("url"):
+		s.url = localURL
 	}
 	u, err := url.Parse(s.url)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -112,14 +119,12 @@ func (s *sending) setUp(cmd *cobra.Command, given sendFlags) error {
 }
 
 // ofStack takes address and key from a deployed stack, where they were not given.
-func (s *sending) ofStack(ctx context.Context, given sendFlags, haveURL bool) error {
+func (s *sending) ofStack(ctx context.Context, given sendFlags) error {
 	found, err := s.openStack(ctx, given.home.aws, given.home.stack)
 	if err != nil {
 		return err
 	}
-	if !haveURL {
-		s.url = found.APIURL
-	}
+	s.url = cmp.Or(s.url, found.APIURL)
 	if s.key != "" {
 		return nil
 	}

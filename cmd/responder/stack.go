@@ -26,8 +26,8 @@ type flagSet interface {
 type awsFlags struct{ profile, region string }
 
 func (f *awsFlags) add(flags flagSet) {
-	flags.StringVar(&f.profile, "profile", "", "the AWS profile (default: AWS_PROFILE)")
-	flags.StringVar(&f.region, "region", "", "the AWS region (default: AWS_REGION, or the profile's)")
+	flags.StringVar(&f.profile, "profile", "", "the AWS profile of this `name` (default: AWS_PROFILE)")
+	flags.StringVar(&f.region, "region", "", "the AWS `region` (default: AWS_REGION, or the profile's)")
 }
 
 // config is the SDK's own configuration (environment, profile, role;

@@ -314,11 +314,12 @@ func TestStackUsage(t *testing.T) {
 	c := newCLI(t)
 	for _, command := range []string{"runs list", "runs show x", "dlq list", "dlq redrive", "dlq purge", "send events"} {
 		for flags, want := range map[string]string{
-			"--stack responder --data x": "give one of them",
-			"--stack=":                   "--stack is empty",
-			"--stack a/b":                "cannot be the name of a stack",
-			"--profile x":                "give --stack NAME too",
-			"--region x":                 "give --stack NAME too",
+			"--stack responder --data x":  "give one of them",
+			"--stack=":                    "--stack is empty",
+			"--stack a/b":                 "cannot be the name of a stack",
+			"--stack responder --region=": "--profile or --region is empty",
+			"--profile x":                 "give --stack NAME too",
+			"--region x":                  "give --stack NAME too",
 		} {
 			_, errs := c.run(exitUsage, append(strings.Fields(command), strings.Fields(flags)...)...)
 			c.has(errs, want)

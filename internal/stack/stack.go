@@ -116,7 +116,7 @@ func notFound(ctx context.Context, cfg aws.Config, name string) error {
 	if who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err == nil { // else the region has to do
 		where += " of account " + aws.ToString(who.Account)
 	}
-	return fmt.Errorf("there is no stack %s in %s (--stack, --region and --profile choose another): %w", name, where, responder.ErrNotFound)
+	return &explained{fmt.Sprintf("there is no stack %s in %s (--stack, --region and --profile choose another)", name, where), responder.ErrNotFound}
 }
 
 func read(cfg aws.Config, name string, found types.Stack) (*Stack, error) {
