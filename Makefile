@@ -92,6 +92,31 @@ definitions = --rules $(folder)/rules.yml --flows $(folder)/flows.yml
 policy: bin/responder ## Write what the enabled flows need into template.yaml: the IAM of Dispatch, the e-mail topic
 	@./bin/responder policy --write
 
+# Where the stack is: what samconfig.toml says, which sam reads by itself, or
+# STACK, REGION and PROFILE; else what AWS's own variables say.
+configured = $(firstword $(shell sed -nE 's/^[[:space:]]*$(1)[[:space:]]*=[[:space:]]*"([^"]+)".*/\1/p' samconfig.toml))
+STACK    = $(or $(call configured,stack_name),responder)
+REGION   = $(call configured,region)
+PROFILE  = $(call configured,profile)
+SAM     ?= sam
+there    = $(if $(REGION),--region $(REGION)) $(if $(PROFILE),--profile $(PROFILE))
+
+.PHONY: deploy
+deploy: bin/responder ## Deploy all: sam build, sam deploy (SAM_ARGS), the forwarders of every region (ARGS)
+	$(SAM) build
+	$(SAM) deploy --stack-name $(STACK) $(there) $(SAM_ARGS)
+	./bin/responder regions deploy --stack $(STACK) $(there) $(ARGS)
+
+# Forwarders first: they need nothing of the stack to be removed, but would send
+# into the void. sam deletes what it has uploaded, too. The secret of the API key
+# goes with the stack, at once: CloudFormation asks for no recovery window, so
+# that a stack of the same name can be deployed again. Secrets that you made for
+# flows (STACK/slack) are yours.
+.PHONY: remove
+remove: bin/responder ## Remove all: the forwarders of every region (ARGS), the stack with its runs, queues and key
+	./bin/responder regions remove --stack $(STACK) $(there) $(ARGS)
+	$(SAM) delete --stack-name $(STACK) $(there) --no-prompts
+
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf bin dist .aws-sam

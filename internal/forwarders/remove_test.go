@@ -73,8 +73,8 @@ func TestLook(t *testing.T) {
 	c.regions["busy"].has("UPDATE_IN_PROGRESS", before())
 	failed := c.regions["failed"]
 	failed.has("ROLLBACK_COMPLETE", before())
-	failed.event("Role", "CREATE_FAILED", "the first")
 	failed.event("Rule", "CREATE_FAILED", "Resource creation cancelled")
+	failed.event("Role", "CREATE_FAILED", "the first")
 	failed.event("Queue", "CREATE_FAILED", "the second")
 	failed.event("", "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create")
 	failed.event("Role", "DELETE_COMPLETE", "")

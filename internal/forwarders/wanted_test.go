@@ -1,12 +1,11 @@
 package forwarders_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
-
-	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -72,13 +71,20 @@ func TestSettle(t *testing.T) {
 
 // A plan foretells what deploying does.
 func TestPlan(t *testing.T) {
-	c := newCloud("none", "same", "older", "broken", "stuck")
+	c := newCloud("none", "same", "older", "template", "broken", "stuck")
 	want := wanted(t)
-	if _, err := c.fleet().Deploy(t.Context(), []string{"same", "older"}, want); err != nil {
+	if _, err := c.fleet().Deploy(t.Context(), []string{"same", "older", "template"}, want); err != nil {
 		t.Fatal(err)
 	}
 	older := c.regions["older"]
 	older.stack.Tags, older.parameters["ApiKey"] = nil, "an-older-key"
+	other := c.regions["template"]
+	other.template = "another"
+	for i, tag := range other.stack.Tags {
+		if *tag.Key == "responder:template" {
+			other.stack.Tags[i].Value = aws.String("0123456789ab")
+		}
+	}
 	c.regions["broken"].has("ROLLBACK_COMPLETE", before())
 	c.regions["stuck"].has("UPDATE_ROLLBACK_FAILED", before())
 	seen, err := c.fleet().Look(t.Context(), c.names())
