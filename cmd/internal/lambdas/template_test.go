@@ -1,11 +1,10 @@
 package lambdas
 
 import (
-	"fmt"
+	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,89 +12,41 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"gopkg.in/yaml.v3"
 
-	"github.com/skycrafters/responder/actions"
-	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/internal/dynamodb"
 )
 
-const repository = "../../.."
+const template = "template.yaml"
 
 // functions are those of template.yaml.
 var functions = []string{"IngestFunction", "DetectFunction", "DispatchFunction"}
 
-// node is an object of the template. CloudFormation's tags are left out: !Ref X
-// reads as the text X.
-type node map[string]any
-
-func readTemplate(t *testing.T) node {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(repository, "template.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var template node
-	if err := yaml.Unmarshal(data, &template); err != nil {
-		t.Fatal(err)
-	}
-	return template
-}
-
-// at follows keys to the object at their end, which must be there.
-func (n node) at(t *testing.T, keys ...string) node {
-	t.Helper()
-	for i, key := range keys {
-		child, ok := n[key].(node)
-		if !ok {
-			t.Fatalf("template.yaml has no object %s", strings.Join(keys[:i+1], "."))
-		}
-		n = child
-	}
-	return n
-}
-
-func (n node) number(t *testing.T, key string) int {
-	t.Helper()
-	number, ok := n[key].(int)
-	if !ok {
-		t.Fatalf("template.yaml: %s is %v, not a number", key, n[key])
-	}
-	return number
-}
-
-func (n node) properties(t *testing.T, resource string) node {
-	t.Helper()
-	return n.at(t, "Resources", resource, "Properties")
-}
-
-// named gives the resource that `!GetAtt X.Arn` reads as.
-func named(t *testing.T, reference any) string {
-	t.Helper()
-	name, ok := strings.CutSuffix(fmt.Sprint(reference), ".Arn")
-	if !ok {
-		t.Fatalf("template.yaml: %v is not the ARN of a resource", reference)
-	}
-	return name
-}
-
 func TestTemplateFunctions(t *testing.T) {
-	template := readTemplate(t)
+	stack := evaluate(t, template, nil)
 	for _, name := range functions {
-		resource := template.at(t, "Resources", name)
+		resource := stack.at(t, "Resources", name)
 		properties := resource.at(t, "Properties")
-		if role := named(t, properties["Role"]); template.at(t, "Resources", role)["Type"] != "AWS::IAM::Role" {
+		if role := named(t, properties["Role"]); stack.at(t, "Resources", role)["Type"] != "AWS::IAM::Role" {
 			t.Errorf("%s has no role of its own: SAM would give it one that may do too much", name)
 		}
 		if method := resource.at(t, "Metadata")["BuildMethod"]; method != "makefile" {
 			t.Errorf("%s is built by %v", name, method)
 		}
 	}
-	globals := template.at(t, "Globals", "Function")
-	if globals["CodeUri"] != "." || !reflect.DeepEqual(globals["Architectures"], []any{"Architecture"}) {
-		t.Errorf("functions are built from %v for %v", globals["CodeUri"], globals["Architectures"])
+	globals := stack.at(t, "Globals", "Function")
+	if globals["CodeUri"] != "." {
+		t.Errorf("functions are built from %v", globals["CodeUri"])
 	}
-	dispatch := template.properties(t, "DispatchFunction")
+	for parameters, want := range map[string]string{"": "arm64", "x86_64": "x86_64"} {
+		given := map[string]string{}
+		if parameters != "" {
+			given["Architecture"] = parameters
+		}
+		if got := evaluate(t, template, given).at(t, "Globals", "Function")["Architectures"]; !reflect.DeepEqual(got, []any{want}) {
+			t.Errorf("with the parameter Architecture=%s functions are built for %v", parameters, got)
+		}
+	}
+	dispatch := stack.properties(t, "DispatchFunction")
 	if dispatch["RecursiveLoop"] != "Allow" {
 		t.Error("Dispatch would be cut off: it sends to the queue that feeds it")
 	}
@@ -106,10 +57,10 @@ func TestTemplateFunctions(t *testing.T) {
 
 // TestTemplateQueues holds what SQS and Lambda ask of each other.
 func TestTemplateQueues(t *testing.T) {
-	template := readTemplate(t)
+	stack := evaluate(t, template, nil)
 	fed := 0
 	for _, name := range functions {
-		function := template.properties(t, name)
+		function := stack.properties(t, name)
 		for event := range function.at(t, "Events") {
 			if source := function.at(t, "Events", event); source["Type"] != "SQS" {
 				continue
@@ -123,7 +74,10 @@ func TestTemplateQueues(t *testing.T) {
 			if _, ok := mapping["MaximumBatchingWindowInSeconds"]; ok {
 				window = mapping.number(t, "MaximumBatchingWindowInSeconds")
 			}
-			queue := template.properties(t, named(t, mapping["Queue"]))
+			if n := mapping.at(t, "ScalingConfig").number(t, "MaximumConcurrency"); n < 2 || n > 100 {
+				t.Errorf("%s runs up to %d times at once", name, n)
+			}
+			queue := stack.properties(t, named(t, mapping["Queue"]))
 			if visible, timeout := queue.number(t, "VisibilityTimeout"), function.number(t, "Timeout"); visible < 6*timeout+window {
 				t.Errorf("%s: a visibility timeout of %d s is too short for a function's of %d s", name, visible, timeout)
 			}
@@ -131,7 +85,7 @@ func TestTemplateQueues(t *testing.T) {
 			if n := redrive.number(t, "maxReceiveCount"); n < 5 {
 				t.Errorf("%s: messages die after %d receives; throttled ones count", name, n)
 			}
-			dead := template.properties(t, named(t, redrive["deadLetterTargetArn"]))
+			dead := stack.properties(t, named(t, redrive["deadLetterTargetArn"]))
 			if kept := dead.number(t, "MessageRetentionPeriod"); kept <= queue.number(t, "MessageRetentionPeriod") {
 				t.Errorf("%s: dead letters are kept for %d s, no longer than the queue's messages", name, kept)
 			}
@@ -144,11 +98,11 @@ func TestTemplateQueues(t *testing.T) {
 
 // TestTemplateTables compares the tables with what the adapters work on.
 func TestTemplateTables(t *testing.T) {
-	template := readTemplate(t)
+	stack := evaluate(t, template, nil)
 	for name, want := range map[string]*awsdynamodb.CreateTableInput{
 		"RunsTable": dynamodb.RunsTable(""), "CountersTable": dynamodb.CountersTable(""),
 	} {
-		table := template.properties(t, name)
+		table := stack.properties(t, name)
 		if table["BillingMode"] != string(want.BillingMode) {
 			t.Errorf("%s: BillingMode is %v", name, table["BillingMode"])
 		}
@@ -193,68 +147,173 @@ func keySchema(keys []types.KeySchemaElement) (schema []any) {
 	return schema
 }
 
-// TestTemplateFlowsPolicy compares what Dispatch may do for flows with what the
-// enabled flows can do: no less, and no more.
-func TestTemplateFlowsPolicy(t *testing.T) {
-	catalogue := actions.New(actions.Deps{})
-	definitions, problems := wiring.Load(filepath.Join(repository, "rules.yml"), filepath.Join(repository, "flows.yml"), catalogue)
-	if definitions == nil {
-		t.Fatal(problems)
+// TestTemplateEnvironment: functions of another stack would be told of as this one's.
+func TestTemplateEnvironment(t *testing.T) {
+	stack := evaluate(t, template, nil)
+	if got := stack.at(t, "Globals", "Function", "Environment", "Variables")["STACK_NAME"]; got != "responder" {
+		t.Errorf("STACK_NAME is %v", got)
 	}
-	var want []string
-	for _, name := range wiring.ActionsUsed(definitions, catalogue) {
-		for _, p := range catalogue[name].Spec().Permissions {
-			want = append(want, fmt.Sprint(p.Actions, p.Resources, len(p.Condition)))
-		}
+	detect := stack.properties(t, "DetectFunction").at(t, "Environment", "Variables")
+	forwarder := evaluate(t, forwarder, map[string]string{"Name": "responder"})
+	if rule := forwarder.properties(t, "Canary")["Name"]; detect["CANARY_RULE"] != rule {
+		t.Errorf("Detect waits for canaries of the rule %v, and forwarders send those of %v", detect["CANARY_RULE"], rule)
 	}
-	template := readTemplate(t)
-	var got []string
-	for _, policy := range template.properties(t, "DispatchRole")["Policies"].([]any) {
-		policy := policy.(node)
-		if policy["PolicyName"] != "flows" {
-			continue
+	for name, variables := range map[string][]string{
+		"IngestFunction":   {"EVENTS_QUEUE_URL", "API_KEY_SECRET"},
+		"DetectFunction":   {"EVENTS_QUEUE_URL", "EVENTS_DEAD_URL", "FINDINGS_QUEUE_URL", "COUNTERS_TABLE", "CANARY_RULE"},
+		"DispatchFunction": {"FINDINGS_QUEUE_URL", "FINDINGS_DEAD_URL", "RUNS_TABLE", "COUNTERS_TABLE", "SECRETS_PREFIX", "OWN_ROLES"},
+	} {
+		got := stack.properties(t, name).at(t, "Environment", "Variables")
+		if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, slices.Sorted(slices.Values(variables))) {
+			t.Errorf("%s has the variables %v, want %v", name, names, variables)
 		}
-		for _, s := range policy.at(t, "PolicyDocument")["Statement"].([]any) {
-			s := s.(node)
-			if s["Effect"] != "Allow" {
-				t.Errorf("statement %v has the effect %v", s["Sid"], s["Effect"])
-			}
-			conditions, _ := s["Condition"].(node)
-			got = append(got, fmt.Sprint(s["Action"], s["Resource"], len(conditions)))
-		}
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		t.Errorf("DispatchRole's policy `flows` is\n  %s\nbut the enabled flows need\n  %s\nPut there what `responder policy` prints.",
-			strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
 
-func TestTemplateEmailTopic(t *testing.T) {
-	if name := readTemplate(t).properties(t, "EmailTopic")["TopicName"]; name != actions.EmailTopicName {
-		t.Errorf("the topic is called %v, and SendEmail may publish to %s", name, actions.EmailTopicName)
-	}
-}
+// TestTemplateEncryption: everything that keeps data is encrypted, with the
+// customer's key if there is one.
+func TestTemplateEncryption(t *testing.T) {
+	const key = "arn:aws:kms:eu-west-1:111122223333:key/k"
+	everything := map[string]string{"Emails": "a@example.com", "AlarmEmails": "a@example.com"}
+	own := evaluate(t, template, everything)
+	everything["KmsKeyArn"] = key
+	customer := evaluate(t, template, everything)
 
-// TestTemplateRoles: only what IAM cannot narrow down may be done to everything.
-func TestTemplateRoles(t *testing.T) {
-	template := readTemplate(t)
-	for _, name := range slices.Sorted(maps.Keys(template.at(t, "Resources"))) {
-		if template.at(t, "Resources", name)["Type"] != "AWS::IAM::Role" {
-			continue
+	for name, queue := range own.ofType(t, "AWS::SQS::Queue") {
+		if queue["SqsManagedSseEnabled"] != true {
+			t.Errorf("%s is not encrypted", name)
 		}
-		for _, policy := range template.properties(t, name)["Policies"].([]any) {
-			for _, s := range policy.(node).at(t, "PolicyDocument")["Statement"].([]any) {
-				s := s.(node)
-				actions := fmt.Sprint(s["Action"])
-				if strings.Contains(actions, "*") {
-					t.Errorf("%s may do %s", name, actions)
-				}
-				if slices.Contains(strings.Fields(strings.Trim(fmt.Sprint(s["Resource"]), "[]")), "*") && actions != "[ec2:DescribeInstances]" {
-					t.Errorf("%s may do %s to everything", name, actions)
-				}
+	}
+	topicKeys := map[string]any{}
+	for name, topic := range own.ofType(t, "AWS::SNS::Topic") {
+		topicKeys[name] = topic["KmsMasterKeyId"]
+	}
+	if want := map[string]any{"EmailTopic": "alias/aws/sns", "AlarmTopic": "AlarmKey"}; !reflect.DeepEqual(topicKeys, want) {
+		t.Errorf("topics are encrypted with %v, want %v", topicKeys, want)
+	}
+	for _, kept := range []struct{ kind, property string }{
+		{"AWS::SQS::Queue", "KmsMasterKeyId"}, {"AWS::SNS::Topic", "KmsMasterKeyId"}, {"AWS::SecretsManager::Secret", "KmsKeyId"}, {"AWS::Logs::LogGroup", "KmsKeyId"},
+	} {
+		for name, properties := range customer.ofType(t, kept.kind) {
+			if properties[kept.property] != key {
+				t.Errorf("%s is encrypted with %v", name, properties[kept.property])
 			}
 		}
 	}
+	for name, table := range customer.ofType(t, "AWS::DynamoDB::Table") {
+		if want := (node{"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": key}); !reflect.DeepEqual(table["SSESpecification"], want) {
+			t.Errorf("%s is encrypted by %v", name, table["SSESpecification"])
+		}
+	}
+	if got := customer.at(t, "Globals", "Function")["KmsKeyArn"]; got != key {
+		t.Errorf("the functions' variables are encrypted with %v", got)
+	}
+	if _, made := customer.at(t, "Resources")["AlarmKey"]; made {
+		t.Error("a key is made where there is one")
+	}
+	if _, made := evaluate(t, template, nil).at(t, "Resources")["AlarmKey"]; made {
+		t.Error("a key is made that nothing is encrypted with")
+	}
+}
+
+// TestTemplateSubscribers: each address of a list, and none that is not there.
+func TestTemplateSubscribers(t *testing.T) {
+	ten := "a@example.com"
+	for _, name := range "bcdefghij" {
+		ten += "," + string(name) + "@example.com"
+	}
+	for list, want := range map[string]int{"": 0, "a@example.com": 1, "a@example.com,b@example.com": 2, ten: 10} {
+		stack := evaluate(t, template, map[string]string{"Emails": list, "AlarmEmails": list})
+		for _, topic := range []string{"EmailTopic", "AlarmTopic"} {
+			var got []string
+			if _, there := stack.at(t, "Resources")[topic]; there {
+				for _, s := range stack.properties(t, topic).objects("Subscription") {
+					got = append(got, s["Endpoint"].(string))
+				}
+			}
+			if strings.Join(got, ",") != list || len(got) != want {
+				t.Errorf("%s of %q tells %q", topic, list, got)
+			}
+		}
+		_, told := stack.properties(t, "DispatchFunction").at(t, "Environment", "Variables")["EMAIL_TOPIC_ARN"]
+		if told != (want > 0) {
+			t.Errorf("with e-mails to %q Dispatch knows of a topic: %v", list, told)
+		}
+	}
+}
+
+// TestTemplateParameters: what a person has to fill in says what it is for, and
+// refuses what cannot be meant.
+func TestTemplateParameters(t *testing.T) {
+	for _, file := range []string{template, forwarder} {
+		stack := evaluate(t, file, nil)
+		var grouped []string
+		for _, group := range stack.at(t, "Metadata", "AWS::CloudFormation::Interface").objects("ParameterGroups") {
+			grouped = append(grouped, texts(group["Parameters"])...)
+		}
+		declared := stack.at(t, "Parameters")
+		slices.Sort(grouped)
+		if names := slices.Sorted(maps.Keys(declared)); !slices.Equal(grouped, names) {
+			t.Errorf("%s groups %v of the parameters %v", file, grouped, names)
+		}
+		for name := range declared {
+			p := declared.at(t, name)
+			if _, ok := p["Default"]; !ok || p["Description"] == nil {
+				t.Errorf("%s: parameter %s has no default or no description", file, name)
+			}
+			if (p["AllowedPattern"] == nil) != (p["ConstraintDescription"] == nil) {
+				t.Errorf("%s: parameter %s does not say what is wrong", file, name)
+			}
+		}
+		for name := range stack.at(t, "Outputs") {
+			if stack.at(t, "Outputs", name)["Description"] == nil {
+				t.Errorf("%s: output %s has no description", file, name)
+			}
+			if stack.at(t, "Outputs", name)["Export"] != nil {
+				t.Errorf("%s: output %s is exported", file, name)
+			}
+		}
+	}
+	const region = "arn:aws:kms:eu-west-1:111122223333:"
+	for _, test := range []struct {
+		file, parameter string
+		good, bad       []string
+	}{
+		{template, "Emails", []string{"", "a@b", "a@b.c,d@e.f", strings.Repeat("a@b,", 9) + "a@b"},
+			[]string{"a", "a@b, c@d", "a@b,", ",a@b", "a@b;c@d e", strings.Repeat("a@b,", 10) + "a@b"}},
+		{template, "OrganizationId", []string{"", "o-a1b2c3d4e5"}, []string{"o-", "a1b2c3d4e5", "o-A1B2C3D4E5", "*"}},
+		{template, "KmsKeyArn", []string{"", region + "key/0a-b", "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1"},
+			[]string{"alias/x", region + "alias/x", "0a-b", region + "key/*"}},
+		{template, "SlackWebhookUrl", []string{"", "https://hooks.slack.com/x"}, []string{"http://x", "https://a b"}},
+		{forwarder, "Name", []string{"responder", "r"}, []string{"", "a b", "1a", strings.Repeat("a", 40)}},
+		{forwarder, "HomeAccount", []string{"", "111122223333"}, []string{"1", "arn"}},
+		{forwarder, "HomeRegion", []string{"", "us-east-1", "us-gov-west-1", "ap-southeast-7"}, []string{"us", "US-EAST-1", "*"}},
+		{forwarder, "Endpoint", []string{"", "https://x.execute-api.eu-west-1.amazonaws.com/prod/events"}, []string{"http://x", "x", "https://x?a=b"}},
+		{forwarder, "ApiKey", []string{"", "aB3"}, []string{"a b", "a\n", strings.Repeat("x", 513)}},
+		{forwarder, "BusArn", []string{"", "arn:aws:events:eu-west-1:111122223333:event-bus/responder"}, []string{"responder", "arn:aws:events:eu-west-1:111122223333:rule/x"}},
+		{forwarder, "Sources", []string{"", "aws.iam", "aws.access-analyzer"}, []string{"iam", "my.aws.iam", "aws.", "awsx", "aws.*"}},
+	} {
+		p := evaluate(t, test.file, nil).at(t, "Parameters", test.parameter)
+		pattern := regexp.MustCompile(`^(?:` + p["AllowedPattern"].(string) + `)$`)
+		for _, text := range test.good {
+			if !pattern.MatchString(text) {
+				t.Errorf("%s refuses %q", test.parameter, text)
+			}
+		}
+		for _, text := range test.bad {
+			if pattern.MatchString(text) {
+				t.Errorf("%s takes %q", test.parameter, text)
+			}
+		}
+	}
+}
+
+// compact is a value as JSON, for messages.
+func compact(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
