@@ -87,7 +87,7 @@ func (r *regional) chosen(ctx context.Context) ([]string, error) { return r.enab
 func (r *regional) every(ctx context.Context) ([]string, error)  { return r.enabled(ctx) }
 
 func (r *regional) enabled(ctx context.Context, asked ...string) ([]string, error) {
-	regions, err := forwarders.Regions(ctx, ec2.NewFromConfig(r.cfg), asked...)
+	regions, err := forwarders.Regions(ctx, ec2.NewFromConfig(r.cfg).DescribeRegions, asked...)
 	var (
 		unknown  *forwarders.UnknownRegionError
 		disabled *forwarders.DisabledRegionError

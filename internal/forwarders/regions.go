@@ -12,10 +12,9 @@ import (
 	"github.com/skycrafters/responder/internal/stack"
 )
 
-// RegionsClient is what Regions needs of an *ec2.Client of the AWS SDK.
-type RegionsClient interface {
-	DescribeRegions(context.Context, *ec2.DescribeRegionsInput, ...func(*ec2.Options)) (*ec2.DescribeRegionsOutput, error)
-}
+// DescribeRegions is that method of an *ec2.Client of the AWS SDK: a client kept
+// whole in an interface would bring EC2's other 700 calls into the program.
+type DescribeRegions func(context.Context, *ec2.DescribeRegionsInput, ...func(*ec2.Options)) (*ec2.DescribeRegionsOutput, error)
 
 // UnknownRegionError is a region that AWS does not have.
 type UnknownRegionError struct {
@@ -35,8 +34,8 @@ func (e *DisabledRegionError) Error() string {
 // Regions gives the regions that are enabled in the account, by name; of these,
 // those asked for, if any are. It needs ec2:DescribeRegions: one request.
 // Errors: *UnknownRegionError, *DisabledRegionError.
-func Regions(ctx context.Context, client RegionsClient, asked ...string) ([]string, error) {
-	out, err := client.DescribeRegions(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(true)})
+func Regions(ctx context.Context, describe DescribeRegions, asked ...string) ([]string, error) {
+	out, err := describe(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(true)})
 	if err != nil {
 		return nil, fmt.Errorf("which regions are enabled: %w", stack.Explain(err))
 	}

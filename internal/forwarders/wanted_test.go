@@ -126,20 +126,20 @@ func TestRegions(t *testing.T) {
 		if asked != "" {
 			list = strings.Split(asked, ",")
 		}
-		got, err := forwarders.Regions(t.Context(), regions{}, list...)
+		got, err := forwarders.Regions(t.Context(), regions{}.DescribeRegions, list...)
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%q: %v, %v; want %s", asked, got, err, want)
 		}
 	}
 	var unknown *forwarders.UnknownRegionError
-	if _, err := forwarders.Regions(t.Context(), regions{}, "us-east1"); !errors.As(err, &unknown) || len(unknown.Known) != 3 {
+	if _, err := forwarders.Regions(t.Context(), regions{}.DescribeRegions, "us-east1"); !errors.As(err, &unknown) || len(unknown.Known) != 3 {
 		t.Errorf("a region that is none: %v", err)
 	}
 	var disabled *forwarders.DisabledRegionError
-	if _, err := forwarders.Regions(t.Context(), regions{}, "ap-east-1"); !errors.As(err, &disabled) {
+	if _, err := forwarders.Regions(t.Context(), regions{}.DescribeRegions, "ap-east-1"); !errors.As(err, &disabled) {
 		t.Errorf("a region not opted in to: %v", err)
 	}
-	if _, err := forwarders.Regions(t.Context(), regions{err: refusal("UnauthorizedOperation", "no")}); err == nil || !strings.Contains(err.Error(), "which regions are enabled") {
+	if _, err := forwarders.Regions(t.Context(), regions{err: refusal("UnauthorizedOperation", "no")}.DescribeRegions); err == nil || !strings.Contains(err.Error(), "which regions are enabled") {
 		t.Errorf("denied: %v", err)
 	}
 }
