@@ -167,7 +167,7 @@ func TestRunCodec(t *testing.T) {
 	if run.Steps["0"].State != responder.StepWaiting || run.Steps["0"].Attempts[0].Error != "" {
 		t.Error("a change of the clone changed the run")
 	}
-	run.V = 2
+	run.V = responder.RunVersion + 1
 	later, err := responder.EncodeRun(run)
 	if err != nil {
 		t.Fatal(err)

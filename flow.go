@@ -3,6 +3,7 @@ package responder
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 )
 
@@ -50,7 +51,7 @@ type StepKind string
 // The kinds of step.
 const (
 	StepAction     StepKind = "action"     // Action with Params
-	StepWait       StepKind = "wait"       // Wait
+	StepWait       StepKind = "wait"       // Wait, or Until
 	StepCheck      StepKind = "check"      // the finding's check
 	StepRemediate  StepKind = "remediate"  // the finding's remediate
 	StepIf         StepKind = "if"         // If, Steps (then), Else
@@ -67,6 +68,7 @@ type Step struct {
 	Params  map[string]any `json:"params,omitempty"`
 	Body    any            `json:"body,omitempty"` // the content of the template that Params name, unrendered
 	Wait    time.Duration  `json:"wait,omitempty"`
+	Until   *Until         `json:"until,omitempty"` // of a StepWait: instead of Wait
 	If      string         `json:"if,omitempty"` // skip unless true; for StepIf: which branch
 	Steps   []Step         `json:"steps,omitempty"`
 	Else    []Step         `json:"else,omitempty"`
@@ -74,6 +76,37 @@ type Step struct {
 	Retry   *Retry         `json:"retry,omitempty"`
 	Timeout time.Duration  `json:"timeout,omitempty"` // of one attempt
 	OnError *OnError       `json:"on_error,omitempty"`
+}
+
+// Until is a time of day that a step waits for: the next moment at which the
+// clock of a zone shows it, on one of some days.
+type Until struct {
+	Clock string   `json:"clock"`          // "08:00", on a clock of 24 hours
+	Zone  string   `json:"zone"`           // "Europe/Paris"
+	Days  []string `json:"days,omitempty"` // of Weekdays; none: every day
+}
+
+// String gives it as people say it: "08:00 Europe/Paris, mon tue wed".
+func (u Until) String() string {
+	text := u.Clock + " " + u.Zone
+	if len(u.Days) > 0 {
+		text += ", " + strings.Join(u.Days, " ")
+	}
+	return text
+}
+
+// Weekdays lists the days of a week as flows write them, from "mon" on.
+func Weekdays() []string { return []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} }
+
+// anyStep reports whether something holds of a step, or of one inside it.
+func anyStep(steps []Step, holds func(*Step) bool) bool {
+	for i := range steps {
+		s := &steps[i]
+		if holds(s) || anyStep(s.Steps, holds) || anyStep(s.Else, holds) || s.OnError != nil && anyStep(s.OnError.Steps, holds) {
+			return true
+		}
+	}
+	return false
 }
 
 // Retry bounds the attempts of a step: waits grow from Backoff by a factor of

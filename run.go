@@ -20,6 +20,14 @@ const MaxRunBytes = 350_000
 // maxRunJSON bounds what decoding a stored run may inflate to.
 const maxRunJSON = 32 << 20
 
+// RunVersion is the newest form of a run that this Responder reads. A run is
+// written in the oldest form that can say all it holds, so that a Responder
+// which does not know a word parks the run and does not pass over the word:
+//
+//	1  the first
+//	2  waits until a time of day
+const RunVersion = 2
+
 // RunRetention is how long a finished run is kept at the least, and so how long
 // an event sent again is recognised.
 const RunRetention = 30 * 24 * time.Hour
@@ -198,11 +206,21 @@ func (r *Run) failedWithin(path string) bool {
 // writers are gzip writers to be used again: a new one costs a megabyte.
 var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
-// EncodeRun gives the bytes a store keeps: the run's JSON, gzipped. A run over
-// MaxRunBytes is refused with ErrTooLarge, one that holds what JSON cannot say
-// with ErrUnencodable.
+// form is the oldest version that can say all the run holds.
+func (r *Run) form() int {
+	if anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil }) {
+		return 2
+	}
+	return 1
+}
+
+// EncodeRun gives the bytes a store keeps: the run's JSON, gzipped, in a form
+// that is at least r.V. A run over MaxRunBytes is refused with ErrTooLarge, one
+// that holds what JSON cannot say with ErrUnencodable.
 func EncodeRun(r *Run) ([]byte, error) {
-	data, err := encode(r)
+	written := *r
+	written.V = max(r.V, r.form())
+	data, err := encode(written)
 	if err != nil {
 		return nil, fmt.Errorf("encode run %s: %w: %w", r.ID, ErrUnencodable, err)
 	}
@@ -251,7 +269,7 @@ func decodeRun(data []byte) (*Run, error) {
 	if err := json.Unmarshal(plain, &version); err != nil {
 		return nil, err
 	}
-	if version.V > 1 {
+	if version.V > RunVersion {
 		return nil, fmt.Errorf("run of version %d: %w", version.V, ErrFutureVersion)
 	}
 	if version.V < 1 {

@@ -13,7 +13,7 @@ func flowKeys() []string {
 func ruleKeys() []string { return []string{"rule", "rules", "globs"} }
 
 func flowReserved() []string {
-	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "join", "until", "max_age", "dedup", "window"}
+	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "join", "max_age", "dedup", "window"}
 }
 
 func verbKeys() []string { return []string{"wait", "check", "remediate", "sequential", "parallel"} }
@@ -24,5 +24,5 @@ func commonKeys() []string {
 }
 
 func stepReserved() []string {
-	return []string{"approve", "approval", "ask", "veto", "limits", "scope", "cooldown", "undo", "join", "until", "each"}
+	return []string{"approve", "approval", "ask", "veto", "limits", "scope", "cooldown", "undo", "join", "each"}
 }

@@ -115,6 +115,10 @@ func (s *stepper) unknownParts(p parts) {
 	}
 	known := slices.Concat(sortedKeys(s.Catalogue), verbKeys(), commonKeys())
 	for _, f := range p.rest {
+		if f.name() == "until" {
+			s.errorAt(f.file, f.key, untilExample, "until stands inside wait")
+			continue
+		}
 		if f.name() != "" && strings.ToUpper(f.name()[:1]) == f.name()[:1] && !slices.Contains(stepReserved(), f.name()) {
 			s.errorAt(f.file, f.key, lang.Suggest(f.name(), known), "unknown action %q", f.name())
 			continue
@@ -193,6 +197,9 @@ func (s *stepper) noParams(f field) {
 }
 
 func (s *stepper) wait(f field) responder.Step {
+	if f.value.Kind == yaml.MappingNode {
+		return responder.Step{Kind: responder.StepWait, Until: s.until(f)}
+	}
 	d, _ := s.duration(f, maxWait)
 	return responder.Step{Kind: responder.StepWait, Wait: d}
 }

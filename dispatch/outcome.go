@@ -25,6 +25,7 @@ type Begun struct {
 	Action string         // of steps that act
 	Kind   responder.Kind // of the action
 	Branch string         // of an if
+	Until  time.Time      // of a wait until a time of day
 	Params map[string]any
 	Body   any
 }
@@ -126,7 +127,10 @@ func (o Begun) apply(c *change) {
 	c.state.Action, c.state.Kind, c.state.Branch = o.Action, o.Kind, o.Branch
 	c.state.Params, c.state.Body = o.Params, o.Body
 	c.state.State = responder.StepRunning
-	if c.step.Kind == responder.StepWait {
+	switch {
+	case !o.Until.IsZero():
+		c.state.State, c.state.Due = responder.StepWaiting, o.Until
+	case c.step.Kind == responder.StepWait:
 		c.wait(c.step.Wait)
 	}
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/lang"
@@ -35,9 +36,9 @@ func (d *Dispatcher) scene(run *responder.Run) (scene, error) {
 	}, nil
 }
 
-// begin judges a step's condition and resolves what resolves once. What goes
-// wrong fails the step.
-func (s scene) begin(run *responder.Run, task Task, skipWaits bool) []Outcome {
+// begin judges a step's condition and resolves what resolves once: parameters,
+// and the moment that a time of day means. What goes wrong fails the step.
+func (s scene) begin(run *responder.Run, task Task, now time.Time, skipWaits bool) []Outcome {
 	path := Path(task.Path)
 	begun, spec, err := s.cast(run, task)
 	fail := func(err error) []Outcome { return []Outcome{begun, Tried{Path: path, Err: err}} }
@@ -56,13 +57,25 @@ func (s scene) begin(run *responder.Run, task Task, skipWaits bool) []Outcome {
 	case !yes:
 		return []Outcome{Skipped{Path: path, Action: begun.Action, Kind: begun.Kind}}
 	case task.Step.Kind == responder.StepWait && skipWaits:
-		return []Outcome{Skipped{Path: path, Would: fmt.Sprintf("wait %v", task.Step.Wait), Why: "waits are passed over here"}}
+		return []Outcome{Skipped{Path: path, Would: waiting(task.Step), Why: "waits are passed over here"}}
+	case task.Step.Until != nil:
+		if begun.Until, err = nextTime(*task.Step.Until, now); err != nil {
+			return fail(err)
+		}
 	case begun.Action != "":
 		if begun.Params, begun.Body, err = s.resolve(run, task, spec, env); err != nil {
 			return fail(err)
 		}
 	}
 	return []Outcome{begun}
+}
+
+// waiting says what a wait would do.
+func waiting(step *responder.Step) string {
+	if step.Until != nil {
+		return "wait until " + step.Until.String()
+	}
+	return fmt.Sprintf("wait %v", step.Wait)
 }
 
 // cast finds the action that a step does; only its name and kind are set.

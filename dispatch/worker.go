@@ -233,7 +233,7 @@ func (w *worker) prepare(ctx context.Context) []flight {
 func (w *worker) take(task Task, flow responder.Flow) (flight, bool) {
 	switch task.Verb {
 	case Begin:
-		for _, o := range w.scene.begin(w.run, task, w.SkipWaits) {
+		for _, o := range w.scene.begin(w.run, task, w.now(), w.SkipWaits) {
 			w.apply(o)
 		}
 	case Pass:

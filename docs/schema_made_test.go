@@ -223,6 +223,7 @@ func flowsSchema(t *testing.T) object {
 	bind(definitions)
 	definitions["duration"] = anyOf(object{"type": "number", "minimum": 0},
 		object{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?(d|h|ms|m|s))+)$`})
+	definitions["until"] = untilSchema()
 	definitions["steps"] = orNull(object{"type": "array", "items": ref("step")})
 	definitions["empty"] = orNull(object{"type": "object", "maxProperties": 0})
 
@@ -285,6 +286,19 @@ func flowSchema(t *testing.T) object {
 	return flow
 }
 
+// untilSchema is a time of day to wait for.
+func untilSchema() object {
+	one := "(" + strings.Join(responder.Weekdays(), "|") + ")"
+	day := object{"type": "string", "pattern": "^" + one + "(-" + one + ")?$"}
+	until := closed(object{
+		"until": object{"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$", "description": "The time of day: 08:00, 17:30."},
+		"zone":  object{"type": "string", "minLength": 1, "description": "Whose clock counts: Europe/Paris, UTC."},
+		"days":  say("On which days: mon, a span such as mon-fri, or a list of them; every day if not given.", anyOf(day, object{"type": "array", "items": day, "minItems": 1})),
+	})
+	until["required"] = []string{"until", "zone"}
+	return until
+}
+
 func retrySchema(t *testing.T) object {
 	t.Helper()
 	var keys []string
@@ -304,7 +318,7 @@ func retrySchema(t *testing.T) object {
 func doing(t *testing.T, beside object) object {
 	t.Helper()
 	verbs := described(t, "verbs", words(t, "dispatch/keys.go", "verbKeys"), object{
-		"wait":       say("Waits: 90 (seconds), 10m, 1h30m, 2d.", ref("duration")),
+		"wait":       say("Waits: 90 (seconds), 10m, 1h30m, 2d; or until a time of day.", anyOf(ref("duration"), ref("until"))),
 		"check":      say("The check that the rule binds; if it says no, the run stops, calmly.", ref("empty")),
 		"remediate":  say("The repair that the rule binds, as far as `repairs` allows.", ref("empty")),
 		"sequential": say("Steps one after the other.", ref("steps")),
