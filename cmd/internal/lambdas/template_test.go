@@ -218,11 +218,12 @@ func TestTemplateEncryption(t *testing.T) {
 
 // TestTemplateSubscribers: each address of a list, and none that is not there.
 func TestTemplateSubscribers(t *testing.T) {
-	ten := "a@example.com"
-	for _, name := range "bcdefghij" {
-		ten += "," + string(name) + "@example.com"
-	}
-	for list, want := range map[string]int{"": 0, "a@example.com": 1, "a@example.com,b@example.com": 2, ten: 10} {
+	var addresses []string
+	for _, name := range "-abcdefghij" {
+		if name != '-' {
+			addresses = append(addresses, string(name)+"@example.com")
+		}
+		list, want := strings.Join(addresses, ","), len(addresses)
 		stack := evaluate(t, template, map[string]string{"Emails": list, "AlarmEmails": list})
 		for _, topic := range []string{"EmailTopic", "AlarmTopic"} {
 			var got []string
