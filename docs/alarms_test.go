@@ -3,6 +3,7 @@ package docs
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,5 +23,21 @@ func TestAlarms(t *testing.T) {
 	}
 	if seen < 15 {
 		t.Errorf("only %d alarms were seen", seen)
+	}
+}
+
+// TestParameters: what can be chosen at the deployment stands where one reads of it.
+func TestParameters(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, root+"template.yaml"), "\nParameters:")
+	section, _, ok := strings.Cut(section, "\nMappings:")
+	names := regexp.MustCompile(`(?m)^  (\w+):$`).FindAllStringSubmatch(section, -1)
+	if !ok || len(names) < 8 {
+		t.Fatalf("only %d parameters were seen", len(names))
+	}
+	page := read(t, "deploying.md")
+	for _, m := range names {
+		if !strings.Contains(page, "`"+m[1]+"`") {
+			t.Errorf("deploying.md does not have the parameter %s", m[1])
+		}
 	}
 }
