@@ -251,6 +251,9 @@ func (a action) Verify(ctx context.Context, call responder.Call) (responder.Verd
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	seen.said = verdict
+	if a.sabotage == blindLook {
+		return responder.VerdictNotDone, nil
+	}
 	a.tell("%s said %s", name, map[responder.Verdict]string{responder.VerdictDone: "done", responder.VerdictNotDone: "not done"}[verdict])
 	return verdict, nil
 }

@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -52,30 +53,33 @@ type plan struct {
 	workers    int
 	hands      int           // of each worker
 	findings   int           //
+	together   int           // runs, of each hand
 	visibility time.Duration // of the queue
 	lease      time.Duration
 	deadline   time.Duration // of a batch; 0: none
 }
 
-// themes are what can go wrong together.
-var themes = map[string][]kind{
-	"workers":  {crashBefore, crashAfter, frozen},
-	"messages": {bellLost, doubled, late, sendFailed, sendUnknown, ackLost, findAgain},
-	"store":    {readFailed, writeFailed, writeUnknown, writeTwice, staleIndex, sweepLost},
-	"actions":  {slow, transient, retryAfter, permanent, unsure, unsureDid, lied, deaf, panicked, saysNo, lookFailed},
-	"clocks":   {skewed},
-	"flows":    {flowsEdited},
+// themes are what can go wrong together, and of how many calls at the most.
+var themes = map[string]map[kind]float64{
+	"workers":  {crashBefore: .1, crashAfter: .1, frozen: .1},
+	"messages": {bellLost: .5, doubled: .3, late: .3, sendFailed: .2, sendUnknown: .2, ackLost: .3, findAgain: 1},
+	"store":    {readFailed: .2, writeFailed: .2, writeUnknown: .2, writeTwice: .2, staleIndex: .5, sweepLost: .5},
+	"actions":  {slow: .2, transient: .3, retryAfter: .3, permanent: .1, unsure: .3, unsureDid: .3, lied: .2, deaf: 1, panicked: .2, saysNo: .3},
+	"looks":    {lookFailed: .7, unsure: .5, unsureDid: .5},
+	"clocks":   {skewed: 1},
+	"flows":    {flowsEdited: 1},
 }
 
-// newPlan gives the plan of a seed. One history in eight has no faults; the
-// others have some themes, rarely to often.
+// newPlan gives the plan of a seed. One history in eight has no faults at all;
+// the others have some themes, and their kinds of fault rarely or often.
 func newPlan(d dice, begin time.Time) plan {
 	p := plan{
 		rates:      map[kind]float64{},
 		quiet:      begin.Add(d.span("quiet", time.Hour, 60*24*time.Hour)),
 		workers:    one(d, "workers", 1, 1, 2, 2, 5),
 		hands:      1 + d.upTo("hands", 3),
-		findings:   1 + d.upTo("findings", 3),
+		findings:   one(d, "findings", 1, 1, 1, 1, 2, 2, 2, 2, 3, 6),
+		together:   one(d, "together", 1, 2, 8),
 		visibility: d.span("visibility", 20*time.Second, 15*time.Minute),
 		lease:      one(d, "lease", 0, 0, 30*time.Second, 10*time.Minute),
 		deadline:   one(d, "deadline", 0, 0, 30*time.Second, 5*time.Minute),
@@ -84,19 +88,13 @@ func newPlan(d dice, begin time.Time) plan {
 		return p
 	}
 	for theme, kinds := range themes {
-		if !d.chance(theme, .6) {
+		if !d.chance(theme, .5) {
 			continue
 		}
-		for _, k := range kinds {
-			if d.chance("without "+string(k), .4) {
-				continue
+		for k, most := range kinds {
+			if d.chance("with "+string(k), .6) {
+				p.rates[k] = max(p.rates[k], most*math.Pow(.05, d.roll("rate of "+string(k))))
 			}
-			p.rates[k] = .005 * math.Pow(30, d.roll("rate of "+string(k)))
-		}
-	}
-	for _, always := range []kind{skewed, flowsEdited, findAgain} { // asked once or twice a history
-		if p.rates[always] > 0 {
-			p.rates[always] = .7
 		}
 	}
 	return p
@@ -115,8 +113,24 @@ func (w *world) strikes(k kind, call string) bool {
 	}
 	w.struck = append(w.struck, decision)
 	w.tally[k]++
+	if k == crashBefore || k == crashAfter {
+		await, _, _ := strings.Cut(call, " ")
+		w.deaths[death{await, k}]++
+	}
 	w.tell("FAULT %s", decision)
 	return true
+}
+
+// death is a place at which workers die: the first word of a call, before or
+// after its effect.
+type death struct {
+	await string
+	when  kind
+}
+
+// awaits are the places at which a worker waits for the world.
+func awaits() []string {
+	return []string{"create", "get", "save", "send", "index", "ack", "release", "do", "look"}
 }
 
 // nth numbers the calls of a name, so that each has one of its own.

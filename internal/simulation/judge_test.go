@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 	w.judgeRun(before.run, after, broken)
 	w.judgeSteps(before.run, after, by, broken)
 	newModel(after, broken).judge()
-	w.stored[after.ID] = &record{run: after, tenure: by.tenure}
+	w.stored[after.ID] = &record{run: after, tenure: by.tenure, at: time.Now()}
 	if w.talks {
 		w.tell("%s v%d by %s: %s", name, after.Version, by.tenure, outline(before.run, after))
 	}
@@ -159,6 +160,9 @@ func (c *stepChange) judgeAttempts() {
 		return
 	}
 	for i, a := range c.is.Attempts {
+		if !a.Ended.IsZero() && a.Error == "" && (i >= len(c.was.Attempts) || c.was.Attempts[i].Ended.IsZero()) {
+			c.judgeLanding(a)
+		}
 		if a.Ended.IsZero() && (i < len(c.is.Attempts)-1 || over(c.is.State) || c.run.State == responder.RunWaiting) {
 			c.broken("one attempt at a time", "attempt %d has no end", i+1)
 		}
@@ -178,6 +182,26 @@ func (c *stepChange) judgeAttempts() {
 	}
 	if c.is.State == responder.StepWaiting && c.was.State != responder.StepWaiting && len(c.is.Attempts) > 0 {
 		c.judgePause()
+	}
+}
+
+// judgeLanding: what was answered counts.
+func (c *stepChange) judgeLanding(a responder.Attempt) {
+	t, l := c.deed.try(a.Began), c.deed.look(a.Began)
+	var want responder.StepStatus
+	switch {
+	case !a.Verify && t != nil && t.said == saidDone, a.Verify && l != nil && l.said == responder.VerdictDone:
+		want = responder.StepSucceeded
+	case !a.Verify && t != nil && t.said == saidNo:
+		want = responder.StepStopped
+	case a.Verify && l != nil && l.said == responder.VerdictNotDone:
+		return // judgeNewTry and judgeFailure see what follows
+	default:
+		c.broken("what was answered counts", "an attempt ended well, and nobody said so")
+		return
+	}
+	if c.is.State != want {
+		c.broken("what was answered counts", "it is %s, though the action said that it is %s", c.is.State, want)
 	}
 }
 
@@ -408,6 +432,17 @@ func (w *world) judgeHandled(d responder.Delivery) {
 	}
 }
 
+// judgeReturn: Handle returns before its time is over, so that the front can
+// still say what is to come again. It may wait for a store that does not answer.
+func (w *world) judgeReturn(ctx context.Context, tenure string) {
+	deadline, ok := ctx.Deadline()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if late := time.Since(deadline); ok && late > 0 && w.tally[frozen] == 0 {
+		w.broken("a batch ends before its deadline", "%s came back %v after it", tenure, late)
+	}
+}
+
 // judgeUnended tells of runs that did not end in time.
 func (w *world) judgeUnended() {
 	w.mu.Lock()
@@ -416,7 +451,7 @@ func (w *world) judgeUnended() {
 		if r := w.stored[id]; r == nil {
 			w.broken("every finding has its run", "%s has none", e.name)
 		} else if !r.run.State.Ended() {
-			w.broken("nothing is running for ever", "%s is still %s, due %v", e.name, r.run.State, r.run.Due)
+			w.broken("nothing is running for ever", "%s is still %s, due %v, version %d", e.name, r.run.State, r.run.Due, r.run.Version)
 		}
 	}
 }
@@ -433,6 +468,11 @@ func (w *world) judgeEnd() {
 	for _, r := range w.stored {
 		if digest, err := responder.Digest(r.run.Flow.Steps); err != nil || digest != r.run.Flow.Digest {
 			w.broken("a run keeps the steps it began with", "%s: digest %s, %v", w.nameOf(r.run.ID), digest, err)
+		}
+	}
+	for id, e := range w.due {
+		if r := w.stored[id]; len(w.tally) == 0 && (r == nil || r.run.State != responder.RunSucceeded) {
+			w.broken("where nothing fails, flows succeed", "%s did not", e.name)
 		}
 	}
 	if len(w.tally) == 0 && w.lateness > lateBound {

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -29,52 +30,52 @@ func outline(before, after *responder.Run) string {
 	slices.Sort(parts)
 	text := fmt.Sprintf("%s; %s", after.State, strings.Join(parts, ", "))
 	if !after.Lease.IsZero() {
-		text += "; leased until " + after.Lease.Format("02 15:04:05")
+		text += "; leased until " + after.Lease.Format("Jan 02 15:04:05")
 	}
 	if !after.Due.IsZero() {
-		text += "; due " + after.Due.Format("02 15:04:05")
+		text += "; due " + after.Due.Format("Jan 02 15:04:05")
 	}
 	return text
 }
 
-// shorten leaves out decisions one by one as long as the promise is still
-// broken, and gives what is left of them.
-func shorten(t *testing.T, seed uint64, r result) (result, map[string]bool) {
+// shorten leaves out decisions, many at once and then one by one, as long as
+// the same promise is broken, and gives the history that is left.
+func shorten(t *testing.T, seed uint64, r result, o options) result {
+	t.Helper()
 	promise := r.violations[0].promise
-	dropped := map[string]bool{}
-	for progress := true; progress; {
-		progress = false
-		for _, decision := range slices.Backward(r.struck) {
-			if dropped[decision] {
-				continue
-			}
-			dropped[decision] = true
-			shorter := history(t, seed, dropped, true)
-			if slices.ContainsFunc(shorter.violations, func(v violation) bool { return v.promise == promise }) {
-				r, progress = shorter, true
-				continue
-			}
-			delete(dropped, decision)
+	o.talks, o.dropped = true, map[string]bool{}
+	without := func(decisions []string) bool {
+		tried := o
+		tried.dropped = maps.Clone(o.dropped)
+		for _, decision := range decisions {
+			tried.dropped[decision] = true
+		}
+		shorter := history(t, seed, tried)
+		if !slices.ContainsFunc(shorter.violations, func(v violation) bool { return v.promise == promise }) {
+			return false
+		}
+		r, o = shorter, tried
+		return true
+	}
+	for size := len(r.struck); size > 0; size /= 2 {
+		for end := len(r.struck); end > 0; end = min(end-size, len(r.struck)) {
+			without(r.struck[max(0, end-size):end])
 		}
 	}
-	return r, dropped
+	return history(t, seed, o)
 }
 
-// story tells a history that broke a promise, as short as it gets.
-func story(t *testing.T, seed uint64, r result) string {
-	short, dropped := shorten(t, seed, r)
-	if len(dropped) == 0 {
-		short = history(t, seed, nil, true)
-	}
+// story tells a history that broke a promise.
+func story(seed uint64, r result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %s\n", seed, short.violations[0].how)
-	fmt.Fprintf(&b, "broken: %s\n", short.violations[0].promise)
+	fmt.Fprintf(&b, "seed %d: %s\n", seed, r.violations[0].how)
+	fmt.Fprintf(&b, "broken: %s\n", r.violations[0].promise)
 	fmt.Fprintf(&b, "replay: go test ./internal/simulation -run TestHistories -seed %d -v\n\n", seed)
 	fmt.Fprintf(&b, "flows.yml:\n%s\n", write(dice(seed), false))
-	fmt.Fprintf(&b, "%d decisions are enough, of %d:\n", len(short.struck), len(r.struck))
-	for _, decision := range short.struck {
+	fmt.Fprintf(&b, "%d decisions are enough:\n", len(r.struck))
+	for _, decision := range r.struck {
 		fmt.Fprintf(&b, "  %s\n", decision)
 	}
-	fmt.Fprintf(&b, "\nwhat happened:\n%s\n", strings.Join(short.told, "\n"))
+	fmt.Fprintf(&b, "\nwhat happened:\n%s\n", strings.Join(r.told, "\n"))
 	return b.String()
 }

@@ -63,10 +63,10 @@ func (l *life) live() {
 	var err error
 	l.dispatcher, err = dispatch.New(dispatch.Config{
 		Flows: l.current, Catalogue: catalogue(l), Runs: store{l}, Findings: sender{l},
-		Mode: responder.ModeLive, Lease: l.plan.lease,
-		Now:    l.now,
+		Mode: responder.ModeLive, Lease: l.plan.lease, Concurrency: l.plan.together,
+		Now:    l.told,
 		Jitter: func() float64 { return l.roll(fmt.Sprint("jitter ", time.Now().UnixNano())) },
-		Token:  func() string { return fmt.Sprint(l.tokens.Add(1)) },
+		Token:  l.token,
 	})
 	if err != nil {
 		l.violate("simulation", "%v", err)
@@ -87,6 +87,22 @@ func (l *life) live() {
 
 // now is the worker's clock.
 func (l *life) now() time.Time { return time.Now().Add(l.skew) }
+
+// told is the clock as the engine reads it.
+func (l *life) told() time.Time {
+	if l.sabotage == fastClock {
+		return l.now().Add(30 * time.Second)
+	}
+	return l.now()
+}
+
+// token names a write.
+func (l *life) token() string {
+	if l.sabotage == oneToken {
+		return "token"
+	}
+	return fmt.Sprint(l.tokens.Add(1))
+}
 
 // die ends the life: from now on, nothing that the worker does has an effect.
 func (l *life) die() {
@@ -252,6 +268,7 @@ func (l *life) handle(tenure string, batch []responder.Delivery) {
 	if l.dead() {
 		return
 	}
+	l.judgeReturn(ctx, tenure)
 	ctx = context.WithoutCancel(ctx)
 	for _, d := range batch {
 		f, bad := failed[d.ID]

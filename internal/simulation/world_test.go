@@ -15,22 +15,22 @@ import (
 // world is one history: what the workers share, and what really happened.
 type world struct {
 	dice
-	plan    plan
-	dropped map[string]bool // decisions left out, to make a story shorter
-	talks   bool            // whether the tale is kept
-	begin   time.Time
-	flows   [2]*dispatch.Flows // as they are, and edited
-	due     map[string]*expected
-	runs    *memory.Runs
-	queue   *memory.Queue
-	tokens  atomic.Int64
-	over    chan struct{}
+	options
+	plan   plan
+	begin  time.Time
+	flows  [2]*dispatch.Flows // as they are, and edited
+	due    map[string]*expected
+	runs   *memory.Runs
+	queue  *memory.Queue
+	tokens atomic.Int64
+	over   chan struct{}
 
 	mu         sync.Mutex
 	editedAt   time.Time // zero: not yet
 	calls      map[string]int
 	struck     []string
 	tally      map[kind]int
+	deaths     map[death]int
 	told       []string
 	violations []violation
 	stirred    chan struct{} // closed, and replaced, when something has changed
@@ -42,17 +42,26 @@ type world struct {
 	lateness   time.Duration    // of timers, the most
 }
 
+// options say how a history is lived.
+type options struct {
+	dropped  map[string]bool // decisions left out, to make a story shorter
+	talks    bool            // whether the tale is kept
+	sabotage sabotage        // what is broken on purpose
+}
+
 // expected is a run that there is to be: one a finding and flow.
 type expected struct {
 	name    string // in stories: flow and number of the finding
 	finding responder.Finding
 	flow    string
+	sent    time.Time
 }
 
-// record is what the store holds of a run, and who wrote it.
+// record is what the store holds of a run, who wrote it, and when.
 type record struct {
 	run    *responder.Run
 	tenure string
+	at     time.Time
 }
 
 // indexed is an entry of the index of due runs.
@@ -70,6 +79,7 @@ type result struct {
 	violations []violation
 	struck     []string
 	tally      map[kind]int
+	deaths     map[death]int
 	told       []string
 	states     map[responder.RunState]int
 	effects    int
@@ -80,18 +90,21 @@ type result struct {
 }
 
 // live lets a history happen. It is to be called in a bubble of its own.
-func live(seed uint64, dropped map[string]bool, talks bool) (result, error) {
+func live(seed uint64, o options) (result, error) {
 	w := &world{
-		dice: dice(seed), dropped: dropped, talks: talks, begin: time.Now(),
+		dice: dice(seed), options: o, begin: time.Now(),
 		due: map[string]*expected{}, runs: &memory.Runs{}, over: make(chan struct{}),
-		calls: map[string]int{}, tally: map[kind]int{}, stirred: make(chan struct{}),
+		calls: map[string]int{}, tally: map[kind]int{}, deaths: map[death]int{}, stirred: make(chan struct{}),
 		stored: map[string]*record{}, deeds: map[string]*deed{},
 	}
 	w.plan = newPlan(w.dice, w.begin)
 	w.queue = memory.NewQueue("findings", time.Now, memory.QueueOptions{Visibility: w.plan.visibility})
-	for i, edited := range []bool{false, true} {
+	for i, edited := range []bool{false, w.strikes(flowsEdited, "deploy")} {
 		var err error
-		if w.flows[i], err = load(write(w.dice, edited), catalogue(nil)); err != nil {
+		if w.flows[i] = w.flows[0]; i == 0 || edited {
+			w.flows[i], err = load(write(w.dice, edited), catalogue(nil))
+		}
+		if err != nil {
 			return result{}, err
 		}
 	}
@@ -120,12 +133,15 @@ func live(seed uint64, dropped map[string]bool, talks bool) (result, error) {
 		}
 		senders.Go(func() { w.send(n, finding) })
 	}
-	if w.strikes(flowsEdited, "deploy") {
+	if w.flows[0] != w.flows[1] {
 		senders.Go(func() { w.deploy() })
 	}
-	senders.Wait()
-	w.settle()
+	if w.settle() {
+		senders.Wait()
+		time.Sleep(w.plan.visibility + responder.MaxDelay + 10*time.Minute) // for what is still on the queue
+	}
 	close(w.over)
+	senders.Wait()
 	workers.Wait()
 	time.Sleep(time.Hour) // for what no worker waits for any more
 	w.judgeEnd()
@@ -150,9 +166,14 @@ func (w *world) finding(n int) (responder.Finding, error) {
 		if flow == "b" && f.Severity < responder.High {
 			continue
 		}
-		w.due[f.RunID(flow)] = &expected{name: fmt.Sprintf("%s%d", flow, n), finding: f, flow: flow}
+		w.due[f.RunID(flow)] = &expected{name: fmt.Sprintf("%s%d", flow, n), finding: f, flow: flow, sent: w.sent(n)}
 	}
 	return f, nil
+}
+
+// sent is when a finding is sent first.
+func (w *world) sent(n int) time.Time {
+	return w.begin.Add(w.span(fmt.Sprintf("finding %d comes", n), time.Millisecond, 10*time.Minute))
 }
 
 // send sends a finding, perhaps again while its runs are under way or have long ended.
@@ -169,7 +190,7 @@ func (w *world) send(n int, finding responder.Finding) {
 			w.violate("simulation", "%v", err)
 		}
 	}
-	put(w.span(name+" comes", time.Millisecond, 10*time.Minute))
+	put(time.Until(w.sent(n)))
 	for i := range 2 {
 		if again := fmt.Sprintf("%s copy %d", name, i); w.strikes(findAgain, again) {
 			put(w.span(again+" comes", time.Millisecond, 10*24*time.Hour))
@@ -196,57 +217,59 @@ func (w *world) current() *dispatch.Flows {
 	return w.flows[0]
 }
 
-// patience is how long after the faults, and after all that flows say of
-// waiting, runs may take to end.
-const patience = 48 * time.Hour
+// patience is how long a run may be overdue, whatever goes wrong.
+const patience = 12 * time.Hour
 
-// settle waits until every run has ended, and for what is still on the queue then.
-func (w *world) settle() {
-	limit := w.plan.quiet
-	if now := time.Now(); limit.Before(now) {
-		limit = now
-	}
-	for _, e := range w.due {
-		if flow, ok := w.flows[0].Get(e.flow); ok {
-			limit = limit.Add(waits(flow.Steps))
-		}
-	}
-	limit = limit.Add(patience)
-	timer := time.NewTimer(time.Until(limit))
-	defer timer.Stop()
+// maxVersions is how often a run may be written.
+const maxVersions = 1000
+
+// settle waits until every run has ended. It gives up where a run is overdue.
+func (w *world) settle() bool {
 	for {
-		open, stirred := w.open()
-		if open == 0 {
-			break
+		overdue, stirred := w.overdue()
+		if overdue.IsZero() {
+			return true
 		}
+		timer := time.NewTimer(time.Until(overdue))
 		select {
 		case <-stirred:
+			timer.Stop()
 			continue
 		case <-timer.C:
 		}
 		w.judgeUnended()
-		return
+		return false
 	}
-	time.Sleep(w.plan.visibility + responder.MaxDelay + 10*time.Minute)
 }
 
-// open counts the runs that have not ended, or not begun.
-func (w *world) open() (n int, stirred <-chan struct{}) {
+// overdue gives the nearest moment at which a run has rested for too long; zero:
+// all have ended.
+func (w *world) overdue() (next time.Time, stirred <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id := range w.due {
-		if r := w.stored[id]; r == nil || !r.run.State.Ended() {
-			n++
+	for id, e := range w.due {
+		at := e.sent
+		if r := w.stored[id]; r != nil {
+			if r.run.State.Ended() {
+				continue
+			}
+			at = later(r.at, r.run.Due)
+			if r.run.Version > maxVersions {
+				at = w.begin
+			}
+		}
+		if at = at.Add(patience); next.IsZero() || at.Before(next) {
+			next = at
 		}
 	}
-	return n, w.stirred
+	return next, w.stirred
 }
 
-// waits is the sum of all waits in steps.
-func waits(steps []responder.Step) time.Duration {
-	var sum time.Duration
-	dispatch.Walk(steps, func(_ string, step *responder.Step) { sum += step.Wait })
-	return sum
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // put puts a message on the queue.
@@ -305,7 +328,7 @@ func (w *world) result() result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := result{
-		violations: w.violations, struck: w.struck, tally: w.tally, told: w.told,
+		violations: w.violations, struck: w.struck, tally: w.tally, deaths: w.deaths, told: w.told,
 		states: map[responder.RunState]int{}, doubles: w.doubles, lateness: w.lateness,
 		span: time.Since(w.begin), calm: len(w.tally) == 0,
 	}
