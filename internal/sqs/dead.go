@@ -26,6 +26,13 @@ const (
 	attrDied     = "died"
 )
 
+// Names of attributes that EventBridge gives to what it could not deliver
+// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html).
+const (
+	attrErrorCode    = "ERROR_CODE"
+	attrErrorMessage = "ERROR_MESSAGE"
+)
+
 const (
 	maxCause   = 1024            // bytes of a cause that are kept
 	buryHold   = time.Minute     // a message is hidden while it is buried
@@ -291,7 +298,7 @@ func (d *Dead) receive(ctx context.Context) ([]types.Message, error) {
 		MaxNumberOfMessages:   maxEntries,
 		VisibilityTimeout:     wholeSeconds(lookHold),
 		WaitTimeSeconds:       wholeSeconds(lookWait),
-		MessageAttributeNames: []string{attrCause, attrQueue, attrReceives, attrDied},
+		MessageAttributeNames: []string{attrCause, attrQueue, attrReceives, attrDied, attrErrorCode, attrErrorMessage},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameSentTimestamp,
@@ -305,7 +312,7 @@ func (d *Dead) receive(ctx context.Context) ([]types.Message, error) {
 }
 
 // letter reads a received dead letter. What it does not say itself, because SQS
-// moved it or it left no room, is told from SQS's own attributes.
+// moved it, EventBridge put it there, or it left no room, is told from theirs.
 func (d *Dead) letter(m types.Message) letter {
 	said := func(name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
 	l := letter{receipt: aws.ToString(m.ReceiptHandle), DeadLetter: responder.DeadLetter{
@@ -324,6 +331,8 @@ func (d *Dead) letter(m types.Message) letter {
 	}
 	switch {
 	case l.Cause != "":
+	case said(attrErrorCode) != "":
+		l.Cause = fmt.Sprintf("EventBridge could not deliver it: %s: %s", said(attrErrorCode), said(attrErrorMessage))
 	case m.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)] != "":
 		l.Cause = fmt.Sprintf("received %d times without being handled", l.Receives)
 	default:

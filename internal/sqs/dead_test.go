@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/skycrafters/responder"
@@ -88,6 +90,28 @@ func TestLettersThatSQSMoved(t *testing.T) {
 	letters := list(t, d)
 	if len(letters) != 1 || letters[0].Cause != "received 3 times without being handled" || letters[0].Receives != 3 || !letters[0].Died.Equal(sent) || letters[0].Queue != "events" {
 		t.Errorf("letters are %+v; want one received 3 times, died when it was sent, from events", letters)
+	}
+}
+
+// TestLettersOfEventBridge: the bus's rule puts what it cannot deliver among the
+// dead letters, and says why in attributes of its own.
+func TestLettersOfEventBridge(t *testing.T) {
+	f := newFake()
+	_, d := f.open()
+	text := func(value string) types.MessageAttributeValue {
+		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+	}
+	if _, err := f.SendMessageBatch(t.Context(), &awssqs.SendMessageBatchInput{QueueUrl: &d.letters.url, Entries: []types.SendMessageBatchRequestEntry{{
+		Id: aws.String("0"), MessageBody: aws.String("{}"),
+		MessageAttributes: map[string]types.MessageAttributeValue{
+			"RULE_ARN": text("arn:aws:events:eu-west-1:111122223333:rule/r"), "ERROR_CODE": text("NO_PERMISSIONS"), "ERROR_MESSAGE": text("Lack of permissions"),
+		},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	letters := list(t, d)
+	if len(letters) != 1 || letters[0].Cause != "EventBridge could not deliver it: NO_PERMISSIONS: Lack of permissions" || letters[0].Receives != 0 {
+		t.Errorf("letters are %+v", letters)
 	}
 }
 
