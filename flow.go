@@ -69,14 +69,24 @@ type Step struct {
 	Body    any            `json:"body,omitempty"` // the content of the template that Params name, unrendered
 	Wait    time.Duration  `json:"wait,omitempty"`
 	Until   *Until         `json:"until,omitempty"` // of a StepWait: instead of Wait
-	If      string         `json:"if,omitempty"` // skip unless true; for StepIf: which branch
+	If      string         `json:"if,omitempty"`    // skip unless true; for StepIf: which branch
 	Steps   []Step         `json:"steps,omitempty"`
 	Else    []Step         `json:"else,omitempty"`
-	As      string         `json:"as,omitempty"` // name under `steps.` in later expressions
+	Join    Join           `json:"join,omitempty"` // of a StepParallel
+	As      string         `json:"as,omitempty"`   // name under `steps.` in later expressions
 	Retry   *Retry         `json:"retry,omitempty"`
 	Timeout time.Duration  `json:"timeout,omitempty"` // of one attempt
 	OnError *OnError       `json:"on_error,omitempty"`
 }
+
+// Join says when steps that stand side by side have come together.
+type Join string
+
+// The joins.
+const (
+	JoinAll Join = ""    // all have ended
+	JoinAny Join = "any" // one has ended well; the others are given up where they stand
+)
 
 // Until is a time of day that a step waits for: the next moment at which the
 // clock of a zone shows it, on one of some days.

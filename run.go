@@ -25,7 +25,7 @@ const maxRunJSON = 32 << 20
 // which does not know a word parks the run and does not pass over the word:
 //
 //	1  the first
-//	2  waits until a time of day
+//	2  waits until a time of day; joins of any
 const RunVersion = 2
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -111,6 +111,7 @@ const (
 	StepFailed    StepStatus = "failed"    //
 	StepSkipped   StepStatus = "skipped"   // its condition was false, or repairs are off
 	StepStopped   StepStatus = "stopped"   // a check said no
+	StepCancelled StepStatus = "cancelled" // given up where it stood: another branch was first
 )
 
 // StepState is what a run knows of one of its steps.
@@ -208,7 +209,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
-	if anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil }) {
+	if anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
 		return 2
 	}
 	return 1

@@ -38,7 +38,7 @@ func stepEnv(finding map[string]any, run *responder.Run) map[string]any {
 }
 
 // stepsEnv gives the steps that have a name and have been reached, each as
-// {state, succeeded, failed, skipped, stopped, dry, result, error}.
+// {state, succeeded, failed, skipped, stopped, cancelled, dry, result, error}.
 func stepsEnv(run *responder.Run) map[string]any {
 	named := map[string]any{}
 	Walk(run.Flow.Steps, func(path string, step *responder.Step) {
@@ -56,6 +56,7 @@ func stepsEnv(run *responder.Run) map[string]any {
 			"failed":    state.State == responder.StepFailed,
 			"skipped":   state.State == responder.StepSkipped,
 			"stopped":   state.State == responder.StepStopped,
+			"cancelled": state.State == responder.StepCancelled,
 			"dry":       state.Dry,
 			"result":    result,
 			"error":     state.Error,

@@ -6,23 +6,23 @@ func topKeys() []string     { return []string{"include", "actions", "flows"} }
 func topReserved() []string { return []string{"limits", "scope", "cooldown", "approvers", "halt"} }
 
 func flowKeys() []string {
-	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "sequential", "parallel"}
+	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "sequential", "parallel", "join"}
 }
 
 // ruleKeys say which rules a flow is for, each in its way.
 func ruleKeys() []string { return []string{"rule", "rules", "globs"} }
 
 func flowReserved() []string {
-	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "join", "max_age", "dedup", "window"}
+	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "max_age", "dedup", "window"}
 }
 
 func verbKeys() []string { return []string{"wait", "check", "remediate", "sequential", "parallel"} }
 
 // commonKeys stand beside what a step does.
 func commonKeys() []string {
-	return []string{"as", "if", "then", "else", "retry", "timeout", "on_error"}
+	return []string{"as", "if", "then", "else", "retry", "timeout", "on_error", "join"}
 }
 
 func stepReserved() []string {
-	return []string{"approve", "approval", "ask", "veto", "limits", "scope", "cooldown", "undo", "join", "each"}
+	return []string{"approve", "approval", "ask", "veto", "limits", "scope", "cooldown", "undo", "each"}
 }

@@ -160,10 +160,18 @@ func (l *loader) expression(f field, scope lang.Scope) (string, *lang.Program) {
 func (l *loader) steps(raw *rawFlow, rules []RuleInfo) []responder.Step {
 	s := &stepper{loader: l, flow: raw.name, rules: rules, named: map[string]*yaml.Node{}}
 	var steps []responder.Step
+	join, joined := raw.fields["join"]
 	if f, given := raw.fields["sequential"]; given {
 		steps = s.list(f)
+		if joined {
+			l.errorAt(join.file, join.key, "", "join is for parallel; the steps of this flow are sequential")
+		}
 	} else if f, given := raw.fields["parallel"]; given {
-		steps = []responder.Step{{Kind: responder.StepParallel, Steps: s.list(f)}}
+		group := responder.Step{Kind: responder.StepParallel, Steps: s.list(f)}
+		if joined {
+			group.Join = l.join(join)
+		}
+		steps = []responder.Step{group}
 	} else {
 		l.errorAt(raw.at.file, raw.at.value, "sequential: [SendSlack: {}]", "the flow %s has no steps: neither sequential nor parallel", raw.name)
 	}

@@ -247,6 +247,24 @@ func (s *stepper) decorate(step *responder.Step, p parts) {
 	if f, given := p.common["on_error"]; given {
 		step.OnError = s.onError(f)
 	}
+	switch f, given := p.common["join"]; {
+	case given && step.Kind == responder.StepParallel:
+		step.Join = s.join(f)
+	case given && step.Kind != "":
+		s.errorAt(f.file, f.key, "", "join is for parallel; this is a %s", step.Kind)
+	}
+}
+
+// join reads when the branches of a parallel group have come together.
+func (l *loader) join(f field) responder.Join {
+	switch f.value.Value {
+	case "all":
+		return responder.JoinAll
+	case "any":
+		return responder.JoinAny
+	}
+	l.errorAt(f.file, f.value, "", "join is all or any")
+	return responder.JoinAll
 }
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

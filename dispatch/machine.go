@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -78,7 +79,8 @@ const (
 // standing is how far, and why.
 type standing struct {
 	progress progress
-	cause    string
+	well     bool   // done, and neither failed nor skipped nor given up
+	cause    string // of what stopped or failed, also where the policy passes it by
 }
 
 // survey walks through the steps of a run as far as they have come, and notes
@@ -90,6 +92,20 @@ type survey struct {
 	tasks  []Task
 	until  time.Time
 	closed []closing
+	lost   []string // paths of steps that another branch has made needless
+}
+
+// apart is a survey of its own.
+func (s *survey) apart() *survey { return &survey{run: s.run, now: s.now} }
+
+// take adds what another survey has found.
+func (s *survey) take(other *survey) {
+	s.tasks = append(s.tasks, other.tasks...)
+	s.closed = append(s.closed, other.closed...)
+	s.lost = append(s.lost, other.lost...)
+	if !other.until.IsZero() {
+		s.wait(other.until)
+	}
 }
 
 // closing is a group whose members have come to rest, and how.
@@ -126,16 +142,69 @@ func (s *survey) branches(l list) standing {
 	return worst
 }
 
+// first goes through steps that stand side by side, and of which one is enough.
+// While none has ended well all go on; if none does, a failure counts, one that
+// would be passed by elsewhere too, then a check's no.
+func (s *survey) first(l list) standing {
+	apart := s.apart()
+	ends := make([]standing, len(l.steps))
+	for i := range l.steps {
+		ends[i] = apart.step(child(l.path, i), &l.steps[i])
+	}
+	if slices.ContainsFunc(ends, func(at standing) bool { return at.well }) {
+		return s.decided(l, ends)
+	}
+	s.take(apart)
+	worst := standing{progress: done}
+	for _, at := range ends {
+		if at.progress == open {
+			return at
+		}
+		if at.progress == done && at.cause != "" {
+			at.progress = failed
+		}
+		if at.progress > worst.progress {
+			worst = at
+		}
+	}
+	return worst
+}
+
+// decided gives up the branches that have not ended well now that one has. An
+// attempt under way lands first.
+func (s *survey) decided(l list, ends []standing) standing {
+	at := standing{progress: done}
+	for i := range l.steps {
+		branch, step := child(l.path, i), &l.steps[i]
+		if ends[i].well {
+			s.step(branch, step) // closes the groups in it
+			continue
+		}
+		walkStep(branch, step, func(path string, step *responder.Step) {
+			switch state := s.run.Steps[path]; {
+			case state == nil || over(state.State):
+			case underWay(state):
+				at = s.task(Lose, path, step)
+			default:
+				s.lost = append(s.lost, path)
+			}
+		})
+	}
+	return at
+}
+
 func (s *survey) step(path string, step *responder.Step) standing {
 	state := s.run.Steps[path]
 	if state == nil {
 		return s.task(Begin, path, step)
 	}
 	switch state.State {
-	case responder.StepSucceeded, responder.StepSkipped:
+	case responder.StepSucceeded:
+		return standing{progress: done, well: true}
+	case responder.StepSkipped, responder.StepCancelled:
 		return standing{progress: done}
 	case responder.StepStopped:
-		return standing{stopped, state.Error}
+		return standing{progress: stopped, cause: state.Error}
 	case responder.StepFailed:
 		return s.failed(path, step, state)
 	}
@@ -158,12 +227,15 @@ func (s *survey) group(path string, step *responder.Step, state *responder.StepS
 	if at.progress == failed {
 		return s.policy(path, step, state.Kind, at.cause)
 	}
+	at.well = at.progress == done
 	return at
 }
 
 // members goes through the members of a group.
 func (s *survey) members(path string, step *responder.Step, state *responder.StepState) standing {
 	switch {
+	case step.Kind == responder.StepParallel && step.Join == responder.JoinAny:
+		return s.first(list{path, step.Steps})
 	case step.Kind == responder.StepParallel:
 		return s.branches(list{path, step.Steps})
 	case step.Kind == responder.StepSequential:
@@ -178,8 +250,7 @@ func (s *survey) members(path string, step *responder.Step, state *responder.Ste
 func (s *survey) failed(path string, step *responder.Step, state *responder.StepState) standing {
 	cause := fmt.Sprintf("step %s (%s): %s", path, title(step, state), state.Error)
 	if isGroup(step.Kind) {
-		apart := survey{run: s.run, now: s.now}
-		if at := apart.members(path, step, state); at.progress == failed {
+		if at := s.apart().members(path, step, state); at.progress == failed {
 			cause = at.cause // a member's failure, not its own
 		}
 	}
@@ -189,11 +260,15 @@ func (s *survey) failed(path string, step *responder.Step, state *responder.Step
 func (s *survey) policy(path string, step *responder.Step, kind responder.Kind, cause string) standing {
 	switch policyOf(step, kind) {
 	case responder.PolicyContinue:
-		return standing{progress: done}
+		return standing{progress: done, cause: cause}
 	case responder.PolicySteps:
-		return s.list(list{join(path, branchError), step.OnError.Steps})
+		at := s.list(list{join(path, branchError), step.OnError.Steps})
+		if at.progress == done {
+			at.cause = cause
+		}
+		return at
 	}
-	return standing{failed, cause}
+	return standing{progress: failed, cause: cause}
 }
 
 func (s *survey) task(verb Verb, path string, step *responder.Step) standing {
@@ -216,6 +291,11 @@ func (s *survey) begins() bool {
 		}
 	}
 	return false
+}
+
+// over reports whether a step has come to its end.
+func over(status responder.StepStatus) bool {
+	return status != responder.StepRunning && status != responder.StepWaiting
 }
 
 // verb says what a step that has begun, and is due, needs.

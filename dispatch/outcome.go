@@ -97,10 +97,17 @@ func Apply(run *responder.Run, o Outcome, now time.Time, jitter func() float64) 
 	return after
 }
 
-// closeGroups writes down how groups ended whose members have come to rest.
+// needless is why a step was given up that another branch has made needless.
+const needless = "another branch was first"
+
+// closeGroups writes down how groups ended whose members have come to rest, and
+// gives up what is not needed any more.
 func closeGroups(run *responder.Run, now time.Time) {
 	s := survey{run: run, now: now}
 	s.list(list{"", run.Flow.Steps})
+	for _, path := range s.lost {
+		giveUp(run.Steps[path], needless)
+	}
 	for _, c := range s.closed {
 		state := run.Steps[c.path]
 		state.Error = c.at.cause
@@ -113,6 +120,12 @@ func closeGroups(run *responder.Run, now time.Time) {
 			state.State = responder.StepFailed
 		}
 	}
+}
+
+// giveUp ends a step where it stands.
+func giveUp(state *responder.StepState, why string) {
+	state.State, state.Due = responder.StepCancelled, time.Time{}
+	state.Result = remark("", why)
 }
 
 // change is the step that an outcome changes.

@@ -56,11 +56,14 @@ func Walk(steps []responder.Step, visit func(path string, step *responder.Step))
 
 func walk(l list, visit func(path string, step *responder.Step)) {
 	for i := range l.steps {
-		path := child(l.path, i)
-		visit(path, &l.steps[i])
-		for _, inside := range lists(path, &l.steps[i]) {
-			walk(inside, visit)
-		}
+		walkStep(child(l.path, i), &l.steps[i], visit)
+	}
+}
+
+func walkStep(path string, step *responder.Step, visit func(path string, step *responder.Step)) {
+	visit(path, step)
+	for _, inside := range lists(path, step) {
+		walk(inside, visit)
 	}
 }
 

@@ -213,20 +213,25 @@ func (w *worker) prepare(ctx context.Context) []flight {
 		if !ok || flow.Disabled || ctx.Err() != nil {
 			return starting
 		}
-		progressed := false
-		for _, task := range Next(w.run, w.now()).Do {
-			if _, flying := w.flying[task.Path]; flying {
-				continue
-			}
-			progressed = true
-			if flight, ok := w.take(task, flow); ok {
-				starting = append(starting, flight)
-			}
-		}
-		if !progressed {
+		task, ok := w.next()
+		if !ok {
 			return starting
 		}
+		if flight, ok := w.take(task, flow); ok {
+			starting = append(starting, flight)
+		}
 	}
+}
+
+// next gives the first thing to do, if there is any. It is asked again after
+// each: what ends one branch may make another needless.
+func (w *worker) next() (Task, bool) {
+	for _, task := range Next(w.run, w.now()).Do {
+		if _, flying := w.flying[task.Path]; !flying {
+			return task, true
+		}
+	}
+	return Task{}, false
 }
 
 // take does a task: at once, or, for an attempt, by giving its flight.

@@ -234,6 +234,7 @@ func flowsSchema(t *testing.T) object {
 		"else":     say("With if and then: the steps if it is not.", ref("steps")),
 		"retry":    say("How often, and after what waits, a try that failed is made again.", retrySchema(t)),
 		"timeout":  say("Of one try: 30s, 2m.", ref("duration")),
+		"join":     joinSchema(),
 		"on_error": say("What a failure does to the run: continue, stop, or steps to take before going on.", anyOf(object{"enum": []string{"continue", "stop"}}, object{"type": "array", "items": ref("step")})),
 	})
 	definitions["step"] = object{
@@ -275,7 +276,9 @@ func flowSchema(t *testing.T) object {
 		"repairs":    orNull(object{"enum": []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsLive)}, "description": "off: repairs are skipped; dry (if not given): what would be done is recorded; live: they act."}),
 		"sequential": say("The steps, one after the other.", ref("steps")),
 		"parallel":   say("The steps, side by side.", ref("steps")),
+		"join":       joinSchema(),
 	}))
+	flow["dependencies"] = object{"join": []string{"parallel"}}
 	flow["allOf"] = []any{
 		object{"not": object{"required": []string{"rule", "rules"}}},
 		object{"not": object{"required": []string{"rule", "globs"}}},
@@ -284,6 +287,10 @@ func flowSchema(t *testing.T) object {
 		anyOf(object{"required": []string{"name"}}, object{"required": []string{"rule"}}, object{"required": []string{"rules"}}, object{"required": []string{"globs"}}),
 	}
 	return flow
+}
+
+func joinSchema() object {
+	return object{"enum": []string{"all", "any"}, "description": "With parallel: goes on when all members have ended (all, if not given), or when one has ended well (any)."}
 }
 
 // untilSchema is a time of day to wait for.
@@ -322,7 +329,7 @@ func doing(t *testing.T, beside object) object {
 		"check":      say("The check that the rule binds; if it says no, the run stops, calmly.", ref("empty")),
 		"remediate":  say("The repair that the rule binds, as far as `repairs` allows.", ref("empty")),
 		"sequential": say("Steps one after the other.", ref("steps")),
-		"parallel":   say("Steps side by side; goes on when all have ended.", ref("steps")),
+		"parallel":   say("Steps side by side; goes on when all have ended, or with join: any when one has.", ref("steps")),
 	})
 	properties := maps.Clone(beside)
 	one := []any{object{"required": []string{"then"}}}
@@ -336,7 +343,7 @@ func doing(t *testing.T, beside object) object {
 	}
 	step := closed(properties)
 	step["oneOf"] = one
-	step["dependencies"] = object{"then": []string{"if"}, "else": []string{"then"}}
+	step["dependencies"] = object{"then": []string{"if"}, "else": []string{"then"}, "join": []string{"parallel"}}
 	quiet := []object{}
 	for _, key := range []string{"wait", "sequential", "parallel", "then"} {
 		quiet = append(quiet, object{"required": []string{key}})
@@ -351,6 +358,7 @@ func besideActing(beside object) object {
 	keys := maps.Clone(beside)
 	delete(keys, "then")
 	delete(keys, "else")
+	delete(keys, "join")
 	return keys
 }
 
