@@ -65,9 +65,11 @@ type deed struct {
 
 // try is one call of Do.
 type try struct {
-	at    time.Time // by its worker's clock
-	said  saying
-	after time.Duration // what it asked for, with saidTransient
+	at     time.Time // by its worker's clock
+	tenure string    // of who made it
+	flying bool      // it has not come back, and its worker waits for it
+	said   saying
+	after  time.Duration // what it asked for, with saidTransient
 }
 
 // look is one call of Verify.
@@ -127,12 +129,16 @@ func (a action) Do(ctx context.Context, call responder.Call) (responder.Result, 
 	}
 	what, _ := call.Params["what"].(string)
 	name := a.nth("do " + a.stepName(call.Key))
-	d, t := a.judgeTry(a, call, what)
+	d, t := a.judgeTry(a, tenureOf(ctx), call, what)
+	defer a.landed(t)
 	if a.strikes(crashBefore, name) {
 		a.die()
 		return nil, errDead
 	}
 	b := a.behave(name, what)
+	if b.deaf {
+		a.landed(t) // it is given up when its time is over
+	}
 	if err := a.travel(ctx, name, b, func() { a.act(d, call, b) }); err != nil {
 		return nil, err
 	}
@@ -151,6 +157,13 @@ func (a action) Do(ctx context.Context, call responder.Call) (responder.Result, 
 		return nil, b.err
 	}
 	return responder.Result{"what": what}, nil
+}
+
+// landed notes that nobody waits for a try any more.
+func (w *world) landed(t *try) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.flying = false
 }
 
 // travel carries a request to the other side, where it has its effect, and the

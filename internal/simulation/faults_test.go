@@ -70,7 +70,7 @@ var themes = map[string]map[kind]float64{
 	"flows":    {flowsEdited: 1},
 }
 
-// newPlan gives the plan of a seed. One history in eight has no faults at all;
+// newPlan gives the plan of a seed. Few histories have no faults at all;
 // the others have some themes, and their kinds of fault rarely or often.
 func newPlan(d dice, begin time.Time) plan {
 	p := plan{
@@ -84,11 +84,11 @@ func newPlan(d dice, begin time.Time) plan {
 		lease:      one(d, "lease", 0, 0, 30*time.Second, 10*time.Minute),
 		deadline:   one(d, "deadline", 0, 0, 30*time.Second, 5*time.Minute),
 	}
-	if d.chance("calm", .125) {
+	if d.chance("calm", .06) {
 		return p
 	}
 	for theme, kinds := range themes {
-		if !d.chance(theme, .5) {
+		if !d.chance(theme, .6) {
 			continue
 		}
 		for k, most := range kinds {

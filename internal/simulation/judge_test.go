@@ -35,12 +35,30 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 	if before.tenure != by.tenure && before.run.Lease.After(by.clock) {
 		broken("one lease a run", "held by %s until %v, and it is %v", before.tenure, before.run.Lease, by.clock)
 	}
+	if before.tenure != by.tenure && w.tally[skewed] == 0 {
+		w.judgeTakeover(before, broken)
+	}
 	w.judgeRun(before.run, after, broken)
 	w.judgeSteps(before.run, after, by, broken)
 	newModel(after, broken).judge()
 	w.stored[after.ID] = &record{run: after, tenure: by.tenure, at: time.Now()}
 	if w.talks {
 		w.tell("%s v%d by %s: %s", name, after.Version, by.tenure, outline(before.run, after))
+	}
+}
+
+// judgeTakeover: where clocks agree, a lease outlasts the attempts it is taken for.
+func (w *world) judgeTakeover(before *record, broken func(string, string, ...any)) {
+	for path := range before.run.Steps {
+		d := w.deeds[before.run.ID+"/"+path]
+		if d == nil {
+			continue
+		}
+		for _, t := range d.tries {
+			if t.flying && t.tenure == before.tenure {
+				broken("a lease outlasts what it is for", "step %s is being tried by %s", path, t.tenure)
+			}
+		}
 	}
 }
 
@@ -299,18 +317,21 @@ func (d *deed) look(began time.Time) *look {
 }
 
 // judgeTry looks at a call of an action before it is made, and notes it.
-func (w *world) judgeTry(a action, call responder.Call, what string) (*deed, *try) {
+func (w *world) judgeTry(a action, tenure string, call responder.Call, what string) (*deed, *try) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.deedOf(call.Key)
 	d.kind = a.kind
-	t := &try{at: call.Now, said: saidNothing}
+	t := &try{at: call.Now, tenure: tenure, flying: true, said: saidNothing}
 	d.tries = append(d.tries, t)
 	run, path, state := w.step(call.Key)
 	step := w.stepName(call.Key)
 	if state == nil {
 		w.broken("nothing is done before it is stored that it is", "%s was done, and its run does not know of it", step)
 		return d, t
+	}
+	if holder := w.stored[run.ID].tenure; holder != tenure && w.tally[skewed] == 0 {
+		w.broken("one lease a run", "%s was done by %s, while %s holds the run", step, tenure, holder)
 	}
 	marks := 0
 	for _, m := range state.Attempts {
@@ -448,9 +469,13 @@ func (w *world) judgeUnended() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, e := range w.due {
+		at := w.overdueAt(id)
+		if at.IsZero() || at.After(time.Now()) {
+			continue
+		}
 		if r := w.stored[id]; r == nil {
 			w.broken("every finding has its run", "%s has none", e.name)
-		} else if !r.run.State.Ended() {
+		} else {
 			w.broken("nothing is running for ever", "%s is still %s, due %v, version %d", e.name, r.run.State, r.run.Due, r.run.Version)
 		}
 	}

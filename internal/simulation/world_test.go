@@ -121,13 +121,10 @@ func live(seed uint64, o options) (result, error) {
 		workers.Go(func() { w.work(name, skew) })
 	}
 	for n := range w.plan.findings {
-		finding, err := w.finding(n)
-		if err != nil {
-			return result{}, err
-		}
 		if n > 0 && w.dropped[decisionFinding(n)] {
 			continue
 		}
+		finding := w.finding(n)
 		if n > 0 {
 			w.struck = append(w.struck, decisionFinding(n))
 		}
@@ -152,7 +149,7 @@ func decisionWorker(n int) string  { return fmt.Sprintf("there is a worker w%d",
 func decisionFinding(n int) string { return fmt.Sprintf("there is a finding %d", n) }
 
 // finding gives a finding, and notes which runs it is to have.
-func (w *world) finding(n int) (responder.Finding, error) {
+func (w *world) finding(n int) responder.Finding {
 	name := fmt.Sprintf("finding %d", n)
 	f := responder.Finding{
 		Rule: rule, Title: name, Severity: one(w.dice, name+" severity", responder.Low, responder.High),
@@ -168,7 +165,7 @@ func (w *world) finding(n int) (responder.Finding, error) {
 		}
 		w.due[f.RunID(flow)] = &expected{name: fmt.Sprintf("%s%d", flow, n), finding: f, flow: flow, sent: w.sent(n)}
 	}
-	return f, nil
+	return f
 }
 
 // sent is when a finding is sent first.
@@ -247,22 +244,26 @@ func (w *world) settle() bool {
 func (w *world) overdue() (next time.Time, stirred <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id, e := range w.due {
-		at := e.sent
-		if r := w.stored[id]; r != nil {
-			if r.run.State.Ended() {
-				continue
-			}
-			at = later(r.at, r.run.Due)
-			if r.run.Version > maxVersions {
-				at = w.begin
-			}
-		}
-		if at = at.Add(patience); next.IsZero() || at.Before(next) {
+	for id := range w.due {
+		if at := w.overdueAt(id); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
 	return next, w.stirred
+}
+
+// overdueAt is the moment at which a run has rested for too long; zero: it has ended.
+func (w *world) overdueAt(id string) time.Time {
+	r := w.stored[id]
+	switch {
+	case r == nil:
+		return w.due[id].sent.Add(patience)
+	case r.run.State.Ended():
+		return time.Time{}
+	case r.run.Version > maxVersions:
+		return w.begin
+	}
+	return later(r.at, r.run.Due).Add(patience)
 }
 
 func later(a, b time.Time) time.Time {
