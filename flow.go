@@ -42,6 +42,7 @@ type Flow struct {
 	If       string   // expression over the finding; "" is always
 	Disabled bool
 	Repairs  Repairs
+	Timeout  time.Duration // of a whole run; 0 is none
 	Steps    []Step
 }
 

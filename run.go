@@ -25,7 +25,7 @@ const maxRunJSON = 32 << 20
 // which does not know a word parks the run and does not pass over the word:
 //
 //	1  the first
-//	2  waits until a time of day; joins of any
+//	2  waits until a time of day; joins of any; timeouts of flows
 const RunVersion = 2
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -76,28 +76,31 @@ const (
 //
 // A store changes it only by conditional write: see RunStore.
 type Run struct {
-	V       int                   `json:"v"`
-	ID      string                `json:"id"`
-	Version int64                 `json:"version"` // counts the writes, 1 after Create
-	Token   string                `json:"token"`   // names the attempt that wrote this version
-	Flow    FlowSnapshot          `json:"flow"`
-	Finding Finding               `json:"finding"`
-	Mode    Mode                  `json:"mode"`
-	State   RunState              `json:"state"`
-	Due     time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
-	Lease   time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
-	Steps   map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
-	Cause   string                `json:"cause,omitempty"`
-	Created time.Time             `json:"created"`
-	Updated time.Time             `json:"updated"`
+	V        int                   `json:"v"`
+	ID       string                `json:"id"`
+	Version  int64                 `json:"version"` // counts the writes, 1 after Create
+	Token    string                `json:"token"`   // names the attempt that wrote this version
+	Flow     FlowSnapshot          `json:"flow"`
+	Finding  Finding               `json:"finding"`
+	Mode     Mode                  `json:"mode"`
+	State    RunState              `json:"state"`
+	Due      time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
+	Lease    time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
+	Steps    map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
+	Cause    string                `json:"cause,omitempty"`
+	Deadline time.Time             `json:"deadline,omitzero"` // when the run fails if it has not ended; zero for never
+	Resumed  int                   `json:"resumed,omitempty"` // how often a worker has taken the run up
+	Created  time.Time             `json:"created"`
+	Updated  time.Time             `json:"updated"`
 }
 
 // FlowSnapshot is the flow as it was when the run began.
 type FlowSnapshot struct {
-	Name    string  `json:"name"`
-	Repairs Repairs `json:"repairs,omitempty"` // the stricter of this and the flow's present one counts
-	Steps   []Step  `json:"steps"`
-	Digest  string  `json:"digest"` // of Steps
+	Name    string        `json:"name"`
+	Repairs Repairs       `json:"repairs,omitempty"` // the stricter of this and the flow's present one counts
+	Timeout time.Duration `json:"timeout,omitempty"`
+	Steps   []Step        `json:"steps"`
+	Digest  string        `json:"digest"` // of Steps
 }
 
 // StepStatus is where a step of a run stands.
@@ -111,7 +114,7 @@ const (
 	StepFailed    StepStatus = "failed"    //
 	StepSkipped   StepStatus = "skipped"   // its condition was false, or repairs are off
 	StepStopped   StepStatus = "stopped"   // a check said no
-	StepCancelled StepStatus = "cancelled" // given up where it stood: another branch was first
+	StepCancelled StepStatus = "cancelled" // given up where it stood: another branch was first, or the run was over
 )
 
 // StepState is what a run knows of one of its steps.
@@ -209,7 +212,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
-	if anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
+	if !r.Deadline.IsZero() || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
 		return 2
 	}
 	return 1

@@ -77,6 +77,9 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 		Created: now,
 		Updated: now,
 	}
+	if flow.Timeout > 0 {
+		run.Deadline = now.Add(flow.Timeout)
+	}
 	if unjudged != nil {
 		run = settle(run, Decision{End: responder.RunFailed, Cause: fmt.Sprintf("the flow's if: %v", unjudged)}, now)
 	}

@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// maxWait is the longest that a step may wait.
-const maxWait = 90 * 24 * time.Hour
+// What flows may ask for, at most.
+const (
+	maxWait        = 90 * 24 * time.Hour  // of one step
+	maxFlowTimeout = 365 * 24 * time.Hour // of a whole run
+)
 
 var (
 	durationText = regexp.MustCompile(`^(\d+(\.\d+)?(d|h|ms|m|s))+$`)

@@ -70,5 +70,5 @@ func (l *loaded) wants(env map[string]any) (bool, error) {
 
 // snapshot is what a run keeps of its flow.
 func (l *loaded) snapshot() responder.FlowSnapshot {
-	return responder.FlowSnapshot{Name: l.Name, Repairs: l.Repairs, Steps: l.Steps, Digest: l.digest}
+	return responder.FlowSnapshot{Name: l.Name, Repairs: l.Repairs, Timeout: l.Timeout, Steps: l.Steps, Digest: l.digest}
 }

@@ -6,7 +6,7 @@ func topKeys() []string     { return []string{"include", "actions", "flows"} }
 func topReserved() []string { return []string{"limits", "scope", "cooldown", "approvers", "halt"} }
 
 func flowKeys() []string {
-	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "sequential", "parallel", "join"}
+	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "timeout", "sequential", "parallel", "join"}
 }
 
 // ruleKeys say which rules a flow is for, each in its way.

@@ -204,19 +204,6 @@ func (s *stepper) wait(f field) responder.Step {
 	return responder.Step{Kind: responder.StepWait, Wait: d}
 }
 
-// duration reads a duration; false: it has been told what is wrong with it.
-func (s *stepper) duration(f field, most time.Duration) (time.Duration, bool) {
-	if f.value.Kind != yaml.ScalarNode || isNull(f.value) {
-		s.errorAt(f.file, f.value, f.name()+": 10m", "%s must be a duration", f.name())
-		return 0, false
-	}
-	d, err := parseDuration(f.value.Value, most)
-	if err != nil {
-		s.errorAt(f.file, f.value, "", "%s: %v", f.name(), err)
-	}
-	return d, err == nil
-}
-
 // decorate adds what stands beside what a step does.
 func (s *stepper) decorate(step *responder.Step, p parts) {
 	if f, given := p.common["if"]; given && step.Kind != responder.StepIf {
@@ -239,10 +226,7 @@ func (s *stepper) decorate(step *responder.Step, p parts) {
 		step.Retry = s.retry(f)
 	}
 	if f, given := p.common["timeout"]; given {
-		var ok bool
-		if step.Timeout, ok = s.duration(f, maxTimeout); ok && step.Timeout == 0 {
-			s.errorAt(f.file, f.value, "", "a timeout must be longer than nothing")
-		}
+		step.Timeout = s.timeout(f, maxTimeout)
 	}
 	if f, given := p.common["on_error"]; given {
 		step.OnError = s.onError(f)

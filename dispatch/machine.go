@@ -8,8 +8,11 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// maxSteps is the most steps that a run may reach.
-const maxSteps = 1000
+// What a run may come to, at most; one that goes beyond fails, and says so.
+const (
+	maxSteps       = 1000   // steps that it reaches
+	maxResumptions = 10_000 // times that a worker takes it up
+)
 
 // Verb says what a step needs.
 type Verb string
@@ -35,7 +38,7 @@ type Task struct {
 type Decision struct {
 	Do    []Task
 	Until time.Time
-	Timer time.Time // the nearest timer of any step, whatever else there is to do; zero for none
+	Timer time.Time // the nearest timer of any step, or the run's deadline, whatever else there is to do; zero for none
 	End   responder.RunState
 	Cause string // of the End
 }
@@ -60,7 +63,15 @@ func Next(run *responder.Run, now time.Time) Decision {
 		return Decision{End: responder.RunFailed, Cause: at.cause}
 	case len(run.Steps) >= maxSteps && s.begins():
 		return Decision{End: responder.RunFailed, Cause: fmt.Sprintf("a run has at most %d steps", maxSteps)}
-	case len(s.tasks) > 0:
+	case run.Resumed > maxResumptions:
+		return Decision{End: responder.RunFailed, Cause: fmt.Sprintf("a run is taken up at most %d times", maxResumptions)}
+	case !run.Deadline.IsZero() && !run.Deadline.After(now):
+		return Decision{End: responder.RunFailed, Cause: fmt.Sprintf("not at its end within the flow's timeout of %s", shortDuration(run.Flow.Timeout))}
+	}
+	if !run.Deadline.IsZero() {
+		s.wait(run.Deadline)
+	}
+	if len(s.tasks) > 0 {
 		return Decision{Do: s.tasks, Timer: s.until}
 	}
 	return Decision{Until: s.until, Timer: s.until}

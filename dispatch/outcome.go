@@ -106,7 +106,7 @@ func closeGroups(run *responder.Run, now time.Time) {
 	s := survey{run: run, now: now}
 	s.list(list{"", run.Flow.Steps})
 	for _, path := range s.lost {
-		giveUp(run.Steps[path], needless)
+		giveUp(run.Steps[path], needless, now)
 	}
 	for _, c := range s.closed {
 		state := run.Steps[c.path]
@@ -122,9 +122,11 @@ func closeGroups(run *responder.Run, now time.Time) {
 	}
 }
 
-// giveUp ends a step where it stands.
-func giveUp(state *responder.StepState, why string) {
-	state.State, state.Due = responder.StepCancelled, time.Time{}
+// giveUp ends a step where it stands. An attempt that nobody saw end is lost.
+func giveUp(state *responder.StepState, why string, now time.Time) {
+	c := change{state: state, now: now}
+	c.finish(ErrLost, state.Kind == responder.Repair)
+	c.end(responder.StepCancelled)
 	state.Result = remark("", why)
 }
 

@@ -101,8 +101,10 @@ func (d *Dispatcher) worker(run *responder.Run) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	taken := run.Clone()
+	taken.Resumed++
 	return &worker{
-		Dispatcher: d, run: run, scene: scene,
+		Dispatcher: d, run: taken, scene: scene,
 		flying: map[string]time.Duration{},
 		landed: make(chan Outcome),
 	}, nil
@@ -354,12 +356,25 @@ func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
 	switch {
 	case at.End != "":
 		rested.State, rested.Cause, rested.Due = at.End, at.Cause, time.Time{}
+		if at.End != responder.RunParked {
+			giveUpOpen(rested, "the run was over", now)
+		}
 	case len(at.Do) > 0:
 		rested.State, rested.Due = responder.RunRunning, now
 	default:
 		rested.State, rested.Due = responder.RunWaiting, at.Until
 	}
 	return rested
+}
+
+// giveUpOpen gives up the steps of a run that have not come to their end. The
+// states of its steps are changed in place.
+func giveUpOpen(run *responder.Run, why string, now time.Time) {
+	for _, state := range run.Steps {
+		if !over(state.State) {
+			giveUp(state, why, now)
+		}
+	}
 }
 
 // untakeable ends a run that no store takes as failed, without what is the

@@ -179,7 +179,9 @@ func bounds(t *testing.T) string {
 	guard, run := limitsOf(t, "dispatch/dispatcher.go"), limitsOf(t, "run.go")
 	return table([]string{"what", "at most"}, [][]string{
 		{"a wait", wait.span("maxWait")},
+		{"`timeout` of a flow", wait.span("maxFlowTimeout")},
 		{"steps of a flow, and steps that a run reaches", machine.count("maxSteps")},
+		{"times that a worker takes a run up, as after each wait and each pause before a retry", machine.count("maxResumptions")},
 		{"a wait that another side asks for by `Retry-After`", retry.span("maxRetryAfter")},
 		{"age of an event whose repairs are live, when its run begins", guard.span("defaultMaxAge")},
 		{"what a run keeps of one step's result; a longer one is replaced by its beginning", kept.size("maxResultBytes")},

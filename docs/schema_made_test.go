@@ -274,6 +274,7 @@ func flowSchema(t *testing.T) object {
 		"enabled":    orNull(object{"type": "boolean", "description": "false turns the flow off; its runs are parked."}),
 		"if":         say("Only findings for which this is true.", orNull(ref("expression"))),
 		"repairs":    orNull(object{"enum": []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsLive)}, "description": "off: repairs are skipped; dry (if not given): what would be done is recorded; live: they act."}),
+		"timeout":    say("How long a run may take from its beginning: 2h, 7d; one that is not at its end then fails.", orNull(ref("duration"))),
 		"sequential": say("The steps, one after the other.", ref("steps")),
 		"parallel":   say("The steps, side by side.", ref("steps")),
 		"join":       joinSchema(),
