@@ -43,7 +43,15 @@ type Flow struct {
 	Disabled bool
 	Repairs  Repairs
 	Timeout  time.Duration // of a whole run; 0 is none
+	Cooldown *Cooldown     // nil: none
 	Steps    []Step
+}
+
+// Cooldown keeps a flow quiet for a while after a finding: findings like it are
+// suppressed, or, where the flow has repairs, only their notices are.
+type Cooldown struct {
+	For time.Duration // from the finding that was not suppressed
+	By  []string      // what alike findings have in common: expressions, or texts with {{ expr }}
 }
 
 // StepKind says what a step is.

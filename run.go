@@ -25,7 +25,7 @@ const maxRunJSON = 32 << 20
 // which does not know a word parks the run and does not pass over the word:
 //
 //	1  the first
-//	2  waits until a time of day; joins of any; timeouts of flows
+//	2  waits until a time of day; joins of any; timeouts of flows; runs whose notices a cooldown suppresses
 const RunVersion = 2
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -44,8 +44,8 @@ const (
 	RunStopped          RunState = "stopped" // a check said no
 	RunFailed           RunState = "failed"
 	RunCancelled        RunState = "cancelled"
-	RunSuppressed       RunState = "suppressed"
-	RunParked           RunState = "parked" // cannot be decoded, or its flow is disabled
+	RunSuppressed       RunState = "suppressed" // by a cooldown
+	RunParked           RunState = "parked"     // cannot be decoded, or its flow is disabled
 )
 
 // RunStates lists every state, in the order that people read them.
@@ -76,22 +76,25 @@ const (
 //
 // A store changes it only by conditional write: see RunStore.
 type Run struct {
-	V        int                   `json:"v"`
-	ID       string                `json:"id"`
-	Version  int64                 `json:"version"` // counts the writes, 1 after Create
-	Token    string                `json:"token"`   // names the attempt that wrote this version
-	Flow     FlowSnapshot          `json:"flow"`
-	Finding  Finding               `json:"finding"`
-	Mode     Mode                  `json:"mode"`
-	State    RunState              `json:"state"`
-	Due      time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
-	Lease    time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
-	Steps    map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
-	Cause    string                `json:"cause,omitempty"`
-	Deadline time.Time             `json:"deadline,omitzero"` // when the run fails if it has not ended; zero for never
-	Resumed  int                   `json:"resumed,omitempty"` // how often a worker has taken the run up
-	Created  time.Time             `json:"created"`
-	Updated  time.Time             `json:"updated"`
+	V       int                   `json:"v"`
+	ID      string                `json:"id"`
+	Version int64                 `json:"version"` // counts the writes, 1 after Create
+	Token   string                `json:"token"`   // names the attempt that wrote this version
+	Flow    FlowSnapshot          `json:"flow"`
+	Finding Finding               `json:"finding"`
+	Mode    Mode                  `json:"mode"`
+	State   RunState              `json:"state"`
+	Due     time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
+	Lease   time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
+	Steps   map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
+	Cause   string                `json:"cause,omitempty"`
+	// Suppressed is 0 unless a cooldown keeps the run quiet: then it counts the
+	// findings that this one's cooldown has suppressed so far, this one included.
+	Suppressed int       `json:"suppressed,omitempty"`
+	Deadline   time.Time `json:"deadline,omitzero"` // when the run fails if it has not ended; zero for never
+	Resumed    int       `json:"resumed,omitempty"` // how often a worker has taken the run up
+	Created    time.Time `json:"created"`
+	Updated    time.Time `json:"updated"`
 }
 
 // FlowSnapshot is the flow as it was when the run began.
@@ -156,18 +159,21 @@ func (r *Run) Clone() *Run {
 
 // RunSummary is what a list shows of a run.
 type RunSummary struct {
-	ID       string    `json:"id"`
-	Flow     string    `json:"flow"`
-	Rule     string    `json:"rule"`
-	Severity Severity  `json:"severity"`
-	State    RunState  `json:"state"`
-	Mode     Mode      `json:"mode"`
-	Title    string    `json:"title"`
-	Account  string    `json:"account,omitempty"`
-	Cause    string    `json:"cause,omitempty"`
-	Created  time.Time `json:"created"`
-	Updated  time.Time `json:"updated"`
-	Due      time.Time `json:"due,omitzero"`
+	ID       string   `json:"id"`
+	Flow     string   `json:"flow"`
+	Rule     string   `json:"rule"`
+	Severity Severity `json:"severity"`
+	State    RunState `json:"state"`
+	Mode     Mode     `json:"mode"`
+	Title    string   `json:"title"`
+	Account  string   `json:"account,omitempty"`
+	Cause    string   `json:"cause,omitempty"`
+	// Suppressed is 0 unless a cooldown keeps the run quiet: then it counts the
+	// findings that this one's cooldown has suppressed so far, this one included.
+	Suppressed int       `json:"suppressed,omitempty"`
+	Created    time.Time `json:"created"`
+	Updated    time.Time `json:"updated"`
+	Due        time.Time `json:"due,omitzero"`
 
 	FailedSteps int `json:"failed_steps"` // also of a run that went on and succeeded
 }
@@ -212,7 +218,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
-	if !r.Deadline.IsZero() || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
+	if !r.Deadline.IsZero() || r.Suppressed > 0 || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
 		return 2
 	}
 	return 1

@@ -48,7 +48,7 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 		if err == nil && !wanted {
 			continue
 		}
-		j, f := d.create(ctx, flow, finding, err)
+		j, f := d.create(ctx, flow, finding, env, err)
 		if f.err != nil {
 			return jobs, f
 		}
@@ -61,8 +61,9 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 }
 
 // create stores a new run. One whose flow's condition could not be judged is
-// stored as failed, so that the finding is seen.
-func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, unjudged error) (job, fault) {
+// stored as failed, so that the finding is seen. One that a cooldown suppresses
+// is stored, too: each finding gives its runs.
+func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, env map[string]any, unjudged error) (job, fault) {
 	now := d.now()
 	run := &responder.Run{
 		V:       1,
@@ -80,8 +81,19 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 	if flow.Timeout > 0 {
 		run.Deadline = now.Add(flow.Timeout)
 	}
-	if unjudged != nil {
+	switch {
+	case unjudged != nil:
 		run = settle(run, Decision{End: responder.RunFailed, Cause: fmt.Sprintf("the flow's if: %v", unjudged)}, now)
+	case flow.cooldown != nil:
+		there, n, err := d.cool(ctx, flow, run.ID, env, now)
+		switch {
+		case err != nil:
+			return job{}, fault{err: fmt.Errorf("run %s of flow %s: %w", run.ID, flow.Name, err)}
+		case there:
+			return job{id: run.ID}, fault{}
+		case n > 0:
+			run = flow.cooldown.suppress(run, n, now)
+		}
 	}
 	err := d.Runs.Create(ctx, run)
 	switch {

@@ -22,6 +22,7 @@ type Config struct {
 	Runs      responder.RunStore
 	Findings  responder.Sender // for wakes
 
+	Counters    responder.Counters               // for cooldowns; none: a flow that has one is refused
 	Accounts    func() map[string]map[string]any // what rules.yml says of accounts; none
 	Mode        responder.Mode                   // of new runs, and the most that any run may do here; dry
 	MaxAge      time.Duration                    // events older than that get dry repairs; 24 h
@@ -77,6 +78,9 @@ const margin = 2 * time.Second
 func New(c Config) (*Dispatcher, error) {
 	if c.Flows == nil || c.Catalogue == nil || c.Runs == nil || c.Findings == nil {
 		return nil, errors.New("dispatch: Flows, Catalogue, Runs and Findings are required")
+	}
+	if flows := c.Flows(); flows != nil && c.Counters == nil && flows.cooling() != "" {
+		return nil, fmt.Errorf("dispatch: the flow %s has a cooldown, and there are no Counters", flows.cooling())
 	}
 	if c.Mode == "" {
 		c.Mode = responder.ModeDry

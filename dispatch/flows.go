@@ -19,6 +19,7 @@ type Flows struct {
 type loaded struct {
 	responder.Flow
 	condition *lang.Program // nil: always
+	cooldown  *cooldown     // nil: none
 	digest    string
 }
 
@@ -38,6 +39,16 @@ func (f *Flows) Get(name string) (responder.Flow, bool) {
 		return responder.Flow{}, false
 	}
 	return l.Flow, true
+}
+
+// cooling names the first enabled flow that has a cooldown, "" if none has.
+func (f *Flows) cooling() string {
+	for _, l := range f.list {
+		if l.cooldown != nil && !l.Disabled {
+			return l.Name
+		}
+	}
+	return ""
 }
 
 // matching gives the enabled flows that are for findings of a rule.

@@ -21,6 +21,7 @@ type leave struct {
 	dry     bool              // nothing leaves the process
 	repairs responder.Repairs // what repairs may do
 	why     string            // what keeps repairs from being live
+	quiet   string            // why notices are suppressed; "" if they are not
 }
 
 // judge reads the guards of a run: the stricter of what was so when it began
@@ -32,6 +33,7 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 	l := leave{
 		dry:     run.Mode != responder.ModeLive || g.mode != responder.ModeLive,
 		repairs: run.Flow.Repairs.Stricter(flow.Repairs),
+		quiet:   hushed(run),
 	}
 	if l.repairs != responder.RepairsLive {
 		l.why = fmt.Sprintf("repairs are %s in the flow %s", l.repairs, flow.Name)
@@ -76,6 +78,8 @@ func (l leave) forbids(path string, kind responder.Kind, would func() string) Ou
 		return Skipped{Path: Path(path), Would: would(), Why: l.why}
 	case repair && l.repairs == responder.RepairsDry:
 		return Recorded{Path: Path(path), Would: would(), Why: l.why}
+	case kind == responder.Notice && l.quiet != "":
+		return Skipped{Path: Path(path), Would: would(), Why: l.quiet}
 	case l.dry:
 		return Recorded{Path: Path(path), Would: would(), Why: "everything is dry here"}
 	}

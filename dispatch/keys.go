@@ -6,14 +6,14 @@ func topKeys() []string     { return []string{"include", "actions", "flows"} }
 func topReserved() []string { return []string{"limits", "scope", "cooldown", "approvers", "halt"} }
 
 func flowKeys() []string {
-	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "timeout", "sequential", "parallel", "join"}
+	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "timeout", "cooldown", "sequential", "parallel", "join"}
 }
 
 // ruleKeys say which rules a flow is for, each in its way.
 func ruleKeys() []string { return []string{"rule", "rules", "globs"} }
 
 func flowReserved() []string {
-	return []string{"approve", "approvers", "veto", "limits", "scope", "cooldown", "undo", "max_age", "dedup", "window"}
+	return []string{"approve", "approvers", "veto", "limits", "scope", "undo", "max_age", "dedup", "window"}
 }
 
 func verbKeys() []string { return []string{"wait", "check", "remediate", "sequential", "parallel"} }

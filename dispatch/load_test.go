@@ -159,10 +159,10 @@ flows:
 		t.Fatal(err)
 	}
 	want := []string{
-		`{"Name":"packed","Rules":["SuspiciousLoginHour"],"If":"ok","Disabled":false,"Repairs":"dry","Timeout":0,"Steps":[` +
+		`{"Name":"packed","Rules":["SuspiciousLoginHour"],"If":"ok","Disabled":false,"Repairs":"dry","Timeout":0,"Cooldown":null,"Steps":[` +
 			`{"kind":"action","action":"SendEmail","params":{"copies":3,"subject":"local"}},{"kind":"action","action":"SendSlack","params":{"webhookURL":"env:OWN"}}]}`,
-		`{"Name":"RootLogin","Rules":["RootLogin"],"If":"","Disabled":false,"Repairs":"off","Timeout":0,"Steps":[{"kind":"action","action":"SendSlack","params":{"message":"one","webhookURL":"secret:main"}}]}`,
-		`{"Name":"RootLogin#2","Rules":["RootLogin"],"If":"","Disabled":true,"Repairs":"dry","Timeout":0,"Steps":[{"kind":"action","action":"SendSlack","params":{"message":"two","webhookURL":"secret:main"}}]}`,
+		`{"Name":"RootLogin","Rules":["RootLogin"],"If":"","Disabled":false,"Repairs":"off","Timeout":0,"Cooldown":null,"Steps":[{"kind":"action","action":"SendSlack","params":{"message":"one","webhookURL":"secret:main"}}]}`,
+		`{"Name":"RootLogin#2","Rules":["RootLogin"],"If":"","Disabled":true,"Repairs":"dry","Timeout":0,"Cooldown":null,"Steps":[{"kind":"action","action":"SendSlack","params":{"message":"two","webhookURL":"secret:main"}}]}`,
 	}
 	for i, flow := range set.All() {
 		if got := mustJSON(t, flow); got != want[i] {

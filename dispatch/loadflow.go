@@ -27,6 +27,7 @@ func (l *loader) flow(raw *rawFlow) {
 	flow.If, flow.condition = l.condition(raw)
 	flow.Steps = l.steps(raw, l.matched(flow.Rules))
 	flow.Timeout = l.flowTimeout(raw, flow.Steps)
+	flow.Cooldown, flow.cooldown = l.cooldown(raw, flow.Steps)
 	digest, err := responder.Digest(flow.Steps)
 	if err != nil {
 		l.errorAt(raw.at.file, raw.at.value, "", "the flow %s cannot be stored: %v", raw.name, err)

@@ -180,6 +180,7 @@ func bounds(t *testing.T) string {
 	return table([]string{"what", "at most"}, [][]string{
 		{"a wait", wait.span("maxWait")},
 		{"`timeout` of a flow", wait.span("maxFlowTimeout")},
+		{"`cooldown` of a flow", limitsOf(t, "dispatch/loadcooldown.go").span("maxCooldown")},
 		{"steps of a flow, and steps that a run reaches", machine.count("maxSteps")},
 		{"times that a worker takes a run up, as after each wait and each pause before a retry", machine.count("maxResumptions")},
 		{"a wait that another side asks for by `Retry-After`", retry.span("maxRetryAfter")},

@@ -274,6 +274,7 @@ func flowSchema(t *testing.T) object {
 		"enabled":    orNull(object{"type": "boolean", "description": "false turns the flow off; its runs are parked."}),
 		"if":         say("Only findings for which this is true.", orNull(ref("expression"))),
 		"repairs":    orNull(object{"enum": []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsLive)}, "description": "off: repairs are skipped; dry (if not given): what would be done is recorded; live: they act."}),
+		"cooldown":   say("Findings that are alike are suppressed for a while after one was not.", orNull(cooldownSchema())),
 		"timeout":    say("How long a run may take from its beginning: 2h, 7d; one that is not at its end then fails.", orNull(ref("duration"))),
 		"sequential": say("The steps, one after the other.", ref("steps")),
 		"parallel":   say("The steps, side by side.", ref("steps")),
@@ -288,6 +289,16 @@ func flowSchema(t *testing.T) object {
 		anyOf(object{"required": []string{"name"}}, object{"required": []string{"rule"}}, object{"required": []string{"rules"}}, object{"required": []string{"globs"}}),
 	}
 	return flow
+}
+
+func cooldownSchema() object {
+	text := object{"type": scalar, "minLength": 1}
+	cooldown := closed(object{
+		"for": say("How long: 1h, 2d.", ref("duration")),
+		"by":  say("What alike findings have in common: expressions, or texts with {{ expression }}; rule, account.id and resources if not given.", anyOf(text, object{"type": "array", "items": text, "minItems": 1})),
+	})
+	cooldown["required"] = []string{"for"}
+	return anyOf(ref("duration"), cooldown)
 }
 
 func joinSchema() object {

@@ -3,10 +3,10 @@
 // well, to sweep and to look for places that are dark. rules.yml, flows.yml and templates are shipped beside it.
 //
 // Environment: FINDINGS_QUEUE_URL, the queue that feeds it; FINDINGS_DEAD_URL,
-// that queue's dead letters; RUNS_TABLE; COUNTERS_TABLE, where heartbeats are
-// kept; SECRETS_PREFIX, what goes before NAME of secret:NAME; OWN_ROLES, the
-// ARNs of Responder's roles, comma-separated; STACK_NAME, for metrics; LOG_LEVEL
-// (info); and what env:NAME in flows refers to.
+// that queue's dead letters; RUNS_TABLE; COUNTERS_TABLE, where heartbeats and
+// the counts of cooldowns are kept; SECRETS_PREFIX, what goes before NAME of
+// secret:NAME; OWN_ROLES, the ARNs of Responder's roles, comma-separated;
+// STACK_NAME, for metrics; LOG_LEVEL (info); and what env:NAME in flows refers to.
 package main
 
 import (
@@ -41,6 +41,7 @@ type ports struct {
 	findings   responder.Queue
 	dead       responder.Dead
 	runs       responder.RunStore
+	counters   responder.Counters
 	heartbeats responder.Heartbeats
 	secrets    responder.Secrets
 	ownRoles   []string
@@ -62,6 +63,7 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 		findings:   findings,
 		dead:       sqs.NewDead(findings, deadURL, "findings", time.Now),
 		runs:       dynamodb.NewRuns(tables, runsTable, time.Now),
+		counters:   dynamodb.NewCounters(tables, countersTable, time.Now),
 		heartbeats: dynamodb.NewHeartbeats(tables, countersTable),
 		secrets:    secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, time.Now),
 		ownRoles:   strings.Split(ownRoles, ","),
@@ -85,6 +87,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Catalogue: catalogue,
 		Runs:      p.runs,
 		Findings:  p.findings,
+		Counters:  p.counters,
 		Mode:      responder.ModeLive,
 		OwnRoles:  p.ownRoles,
 		Now:       p.now,

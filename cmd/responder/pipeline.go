@@ -24,7 +24,8 @@ const (
 	visibility    = 15 * time.Minute // more than the longest timeout of a step
 	handleTimeout = visibility - 30*time.Second
 	settleTimeout = 10 * time.Second
-	maxReceives   = 8
+	maxReceives   = 100              // a message that ends the process ends there; one that was only in flight then must not
+	maxRelease    = 15 * time.Minute // between two tries of a message
 	findingPumps  = 4                // batches of findings handled at a time: a slow action holds up only its own
 	sweepEvery    = 10 * time.Second // the bound on how late a run moves whose bell was lost
 	pruneEvery    = time.Hour
@@ -81,7 +82,7 @@ func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.dispatcher, err = dispatch.New(dispatch.Config{
 		Flows:     func() *dispatch.Flows { return p.definitions.Load().Flows },
 		Accounts:  func() map[string]map[string]any { return p.definitions.Load().Rules.Accounts },
-		Catalogue: a.catalogue(secrets), Runs: o.runs, Findings: p.findings,
+		Catalogue: a.catalogue(secrets), Runs: o.runs, Findings: p.findings, Counters: o.db.Counters(),
 		Mode: o.mode, SkipWaits: o.skipWaits, OwnRoles: o.ownRoles, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
 	})
 	return p, err
@@ -156,7 +157,7 @@ func (p *pipeline) settle(ctx context.Context, queue *sqlite.Queue, deliveries [
 		default:
 			p.postponed.Add(1)
 			p.log.Warn().Str("delivery", d.ID).Int("receives", d.Receives).Err(f.Err).Msg("will be tried again")
-			errs = append(errs, queue.Release(work, d, time.Duration(d.Receives*d.Receives)*time.Second))
+			errs = append(errs, queue.Release(work, d, min(time.Duration(d.Receives*d.Receives)*time.Second, maxRelease)))
 		}
 	}
 	errs = append(errs, queue.Ack(work, done...))
