@@ -51,6 +51,26 @@ bench: ## Measure: detect, ingest to durable, the flow engine
 test-aws: ## Test the AWS adapters and actions against emulators on this machine (Python 3 with venv)
 	./scripts/test-aws.sh
 
+# What test-faults runs, a line each: the package, which tests, and how much of it.
+# The program that dies is the one that is shipped, but for its named points.
+define FAULTS
+./cmd/responder   -run '^Test(Killed|Fault)' -tags faults -seed $(SEED) -rounds $(ROUNDS)
+./internal/sqlite -run '^Test(Killed|Fault)' -tags faults
+endef
+export FAULTS
+ROUNDS ?= 500
+SEED   ?= 1
+
+.PHONY: test-faults
+test-faults: ## Kill, starve and damage the program and its store; what came of it is in dist/faults
+	@rm -rf dist/faults && mkdir -p dist/faults
+	@CGO_ENABLED=0 go build -tags faults -trimpath -ldflags "$(LDFLAGS)" -o dist/faults/responder ./cmd/responder
+	@export RESPONDER_EVIDENCE=$(CURDIR)/dist/faults RESPONDER_TEST_PROGRAM=$(CURDIR)/dist/faults/responder; \
+	set -o pipefail; failed=; while read -r arguments; do \
+		eval "set -- $$arguments"; echo "$$@"; \
+		go test -count=1 -timeout 30m -v "$$@" | grep -vE '^(=== |PASS$$)' || failed=yes; \
+	done <<<"$$FAULTS"; [ -z "$$failed" ]
+
 ##@ For AWS
 
 # The functions' processor, arm64 or x86_64: what samconfig.toml gives the parameter

@@ -26,7 +26,9 @@ var rooms = map[string]struct{ own, others []string }{
 	"actions":                 {own: []string{"", "internal/lang"}, others: []string{"github.com/aws/"}},
 	"internal/memory":         {own: []string{""}},
 	"internal/porttest":       {own: []string{""}},
-	"internal/sqlite":         {own: []string{""}, others: []string{"modernc.org/sqlite", "golang.org/x/sys"}},
+	"internal/faults":         {},
+	"internal/evidence":       {}, // for tests alone
+	"internal/sqlite":         {own: []string{"", "internal/faults"}, others: []string{"modernc.org/sqlite", "golang.org/x/sys"}},
 	"internal/sqs":            {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/dynamodb":       {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/secretsmanager": {own: []string{""}, others: []string{"github.com/aws/"}},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
+	"github.com/skycrafters/responder/internal/faults"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -158,7 +159,7 @@ func args(least, most int, what string) cobra.PositionalArgs {
 
 // catalogue is the set of actions. secrets may be nil where none acts.
 func (a *app) catalogue(secrets responder.Secrets) responder.Catalogue {
-	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS()})
+	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS(), Transport: faults.Transport()})
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -18,7 +18,7 @@ func (db *DB) Counters() *Counters { return &Counters{db} }
 // Add implements responder.Counters. A member new to its key costs one shared
 // commit; one that is refused or counted before changes nothing.
 func (c *Counters) Add(ctx context.Context, key, member string, limit int, expires time.Time) (n int, admitted bool, err error) {
-	err = c.db.write(ctx, func(tx *tx) error {
+	err = c.db.write(ctx, "count", func(tx *tx) error {
 		n, admitted, err = add(tx, key, member, limit, expires, c.db.now())
 		return err
 	})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/evidence"
+	"github.com/skycrafters/responder/internal/faults"
 	"github.com/skycrafters/responder/internal/sqlite"
 )
 
@@ -74,11 +76,14 @@ func workUntilKilled(path, round string) error {
 
 // A process killed at any moment loses nothing that it had been told is done.
 func TestKilledProcessLosesNothing(t *testing.T) {
-	path := newPath(t)
+	path, rounds := newPath(t), 3
+	if faults.Built {
+		rounds = 60
+	}
 	sent, took, acked := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for round := range 3 {
+	for round := range rounds {
 		var saved int64
-		lines := killAfter(t, path, fmt.Sprint(round), 150+100*round)
+		lines := killAfter(t, path, fmt.Sprint(round), 150+100*(round%3))
 		for _, line := range lines {
 			what, of, _ := strings.Cut(line, " ")
 			switch what {
@@ -148,7 +153,9 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 			t.Errorf("of one batch %s is there and %s is not", body, other)
 		}
 	}
-	t.Logf("%d sent, %d acked, %d left", len(sent), len(acked), len(left))
+	evidence.Report(t, "Killed store", evidence.Figures{
+		Load: fmt.Sprintf("%d messages sent, %d acked, %d left", len(sent), len(acked), len(left)), Faults: fmt.Sprintf("%d kills", rounds), Doubled: "0",
+	})
 }
 
 // killAfter runs a child on the file, kills it when it has said so many lines,

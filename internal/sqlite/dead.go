@@ -16,7 +16,7 @@ func (q *Queue) Bury(ctx context.Context, delivery responder.Delivery, cause str
 	if err != nil {
 		return failed("bury on "+q.name, err)
 	}
-	err = q.db.write(ctx, func(tx *tx) error {
+	err = q.db.write(ctx, "bury on "+q.name, func(tx *tx) error {
 		found, err := q.bury(tx, r, cause)
 		if err == nil && !found {
 			err = responder.ErrStaleReceipt
@@ -93,7 +93,7 @@ func (q *Queue) Purge(ctx context.Context, ids ...string) (int, error) {
 // exhume takes letters out, all if none is named, does something with each
 // before it is gone, and counts them: one transaction, whatever the number.
 func (q *Queue) exhume(ctx context.Context, ids []string, do func(tx *tx, seq int64) error) (n int, err error) {
-	err = q.db.write(ctx, func(tx *tx) error {
+	err = q.db.write(ctx, "exhume from "+q.name, func(tx *tx) error {
 		n = 0
 		seqs, err := q.letters(tx, ids)
 		if err != nil {

@@ -15,5 +15,5 @@
 //
 // One process owns the file; others may look (OpenReadOnly) meanwhile.
 //
-// It imports the root, the standard library and the driver.
+// It imports the root, internal/faults, the standard library and the driver.
 package sqlite

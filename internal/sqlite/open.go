@@ -208,15 +208,16 @@ func (db *DB) closeAll() error {
 	return nil
 }
 
-// write runs do in a transaction and returns once that is durable.
-func (db *DB) write(ctx context.Context, do func(*tx) error) error {
-	return db.submit(&job{ctx: ctx, do: do, durable: true})
+// write runs do in a transaction and returns once that is durable. what names
+// the operation.
+func (db *DB) write(ctx context.Context, what string, do func(*tx) error) error {
+	return db.submit(&job{ctx: ctx, what: what, do: do, durable: true})
 }
 
 // writeSoon runs do in a transaction that survives a killed process, but a
 // power cut only once a later write has.
-func (db *DB) writeSoon(ctx context.Context, do func(*tx) error) error {
-	return db.submit(&job{ctx: ctx, do: do})
+func (db *DB) writeSoon(ctx context.Context, what string, do func(*tx) error) error {
+	return db.submit(&job{ctx: ctx, what: what, do: do})
 }
 
 func (db *DB) submit(j *job) error {

@@ -34,7 +34,7 @@ func (db *DB) Prune(ctx context.Context) (pruned Pruned, err error) {
 	} {
 		for {
 			var n int
-			err := db.write(ctx, func(tx *tx) (err error) {
+			err := db.write(ctx, "prune "+p.what, func(tx *tx) (err error) {
 				n, err = p.batch(tx)
 				return err
 			})

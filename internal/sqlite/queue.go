@@ -49,7 +49,7 @@ func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 		}
 	}
 	if len(refused) < len(messages) {
-		err := q.db.write(ctx, func(tx *tx) error {
+		err := q.db.write(ctx, "send to "+q.name, func(tx *tx) error {
 			now := q.db.now()
 			for i, m := range messages {
 				if refused[i] != nil {
@@ -135,7 +135,7 @@ func (q *Queue) nearest(ctx context.Context) (time.Duration, error) {
 // claim delivers up to max messages. On the way it buries those that have been
 // delivered too often.
 func (q *Queue) claim(ctx context.Context, max int) (deliveries []responder.Delivery, err error) {
-	err = q.db.writeSoon(ctx, func(tx *tx) error {
+	err = q.db.writeSoon(ctx, "receive from "+q.name, func(tx *tx) error {
 		now := q.db.now()
 		deliveries = nil
 		for len(deliveries) < max {
@@ -188,7 +188,7 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 		return nil
 	}
 	stale := 0
-	err := q.db.writeSoon(ctx, func(tx *tx) error {
+	err := q.db.writeSoon(ctx, "ack on "+q.name, func(tx *tx) error {
 		stale = 0
 		for _, d := range deliveries {
 			r, err := parseReceipt(d.Receipt)
@@ -221,7 +221,7 @@ func (q *Queue) Release(ctx context.Context, delivery responder.Delivery, after 
 	if err != nil {
 		return failed("release on "+q.name, err)
 	}
-	err = q.db.writeSoon(ctx, func(tx *tx) error {
+	err = q.db.writeSoon(ctx, "release on "+q.name, func(tx *tx) error {
 		n, err := tx.exec(`UPDATE messages SET visible_at = ?, held = 0 WHERE seq = ? AND receives = ? AND queue = ?`,
 			nanos(q.db.now().Add(after)), r.seq, r.receives, q.name)
 		if err == nil && n == 0 {

@@ -62,7 +62,7 @@ func (s *Runs) Create(ctx context.Context, run *responder.Run) error {
 	if err != nil {
 		return failed("create run", err)
 	}
-	err = s.db.write(ctx, func(tx *tx) error {
+	err = s.db.write(ctx, "create run", func(tx *tx) error {
 		n, err := tx.exec(`
 			INSERT INTO runs (id, version, token, state, rule, flow, due, created, updated, summary, payload)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -102,7 +102,7 @@ func (s *Runs) Get(ctx context.Context, id string) (*responder.Run, error) {
 
 // Park implements responder.RunParker.
 func (s *Runs) Park(ctx context.Context, id string, until time.Time) error {
-	err := s.db.write(ctx, func(tx *tx) error {
+	err := s.db.write(ctx, "park run", func(tx *tx) error {
 		n, err := tx.exec(`
 			UPDATE runs SET state = ?1, due = ?2,
 				summary = CASE WHEN json_valid(summary) THEN json_set(summary, '$.state', ?1) ELSE summary END
@@ -124,7 +124,7 @@ func (s *Runs) Save(ctx context.Context, run *responder.Run) error {
 	if err != nil {
 		return failed("save run", err)
 	}
-	err = s.db.write(ctx, func(tx *tx) error {
+	err = s.db.write(ctx, "save run", func(tx *tx) error {
 		// A run's rule, flow and time of creation never change.
 		n, err := tx.exec(`
 			UPDATE runs SET version = ?, token = ?, state = ?, due = ?, updated = ?, summary = ?, payload = ?

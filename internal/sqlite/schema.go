@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/faults"
 )
 
 // applicationID marks the file as Responder's (PRAGMA application_id): "Rspd".
@@ -144,6 +145,7 @@ func migrate(ctx context.Context, conn *sql.Conn, migration string, version int)
 	if err != nil {
 		return err
 	}
+	faults.Point("migrate", "begun")
 	defer step.Rollback() // after Commit it does nothing
 	for _, statement := range []string{
 		migration,
@@ -154,7 +156,10 @@ func migrate(ctx context.Context, conn *sql.Conn, migration string, version int)
 			return err
 		}
 	}
-	return step.Commit()
+	faults.Point("migrate", "written")
+	err = step.Commit()
+	faults.Point("migrate", "committed")
+	return err
 }
 
 // check reads a small file through and says what is damaged in it.

@@ -46,7 +46,7 @@ func (s *Secrets) Set(ctx context.Context, name, value string) error {
 	if name == "" || value == "" {
 		return errors.New("set secret: neither its name nor its value may be empty")
 	}
-	err := s.db.write(ctx, func(tx *tx) error {
+	err := s.db.write(ctx, "set secret", func(tx *tx) error {
 		_, err := tx.exec(`
 			INSERT INTO secrets (name, current) VALUES (?, ?)
 			ON CONFLICT (name) DO UPDATE SET previous = current, current = excluded.current, until = ?

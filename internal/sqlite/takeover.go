@@ -21,7 +21,7 @@ type TakenOver struct {
 // worker starts.
 func (db *DB) TakeOver(ctx context.Context) (TakenOver, error) {
 	var taken TakenOver
-	err := db.write(ctx, func(tx *tx) (err error) {
+	err := db.write(ctx, "take over", func(tx *tx) (err error) {
 		taken.Messages, err = tx.exec(`UPDATE messages SET visible_at = ?, held = 0 WHERE held = 1`, nanos(db.now()))
 		return err
 	})

@@ -70,7 +70,7 @@ func TestDamagedRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err = db.write(ctx, func(tx *tx) error {
+	err = db.write(ctx, "test", func(tx *tx) error {
 		_, err := tx.exec(`UPDATE runs SET payload = x'00' WHERE id IN ('damaged', 'foreign')`)
 		if err == nil {
 			_, err = tx.exec(`UPDATE runs SET summary = '{"severity":"CRITICAL"}' WHERE id = 'foreign'`)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/skycrafters/responder/internal/faults"
 )
 
 // maxGroup bounds how many jobs share a commit, and so how long the first of
@@ -26,6 +28,7 @@ type writer struct {
 // job is one caller's part of a transaction.
 type job struct {
 	ctx     context.Context
+	what    string // the operation
 	do      func(*tx) error
 	durable bool       // is answered only when the disk has it
 	err     error      // what do gave
@@ -135,6 +138,7 @@ func (w *writer) commit(group []*job) error {
 	err := w.tx.runAll(group)
 	if err == nil {
 		if _, err = w.tx.exec("COMMIT"); err == nil {
+			reached(group, "committed")
 			return nil
 		}
 		err = fmt.Errorf("commit: %w", err)
@@ -143,6 +147,13 @@ func (w *writer) commit(group []*job) error {
 	// if it failed for another reason, the next BEGIN tells.
 	_, _ = w.tx.exec("ROLLBACK")
 	return err
+}
+
+// reached marks how far the jobs of a group have come.
+func reached(group []*job, stage string) {
+	for _, j := range group {
+		faults.Point(j.what, stage)
+	}
 }
 
 // close answers the jobs under way, folds the log into the file and closes it.
@@ -196,6 +207,7 @@ func (t *tx) runAll(group []*job) error {
 		if _, err := t.exec("SAVEPOINT job"); err != nil {
 			return err
 		}
+		faults.Point(j.what, "begun")
 		if j.err = j.do(t); j.err != nil {
 			if _, err := t.exec("ROLLBACK TO job"); err != nil {
 				return fmt.Errorf("%w (and undoing it: %w)", j.err, err)
@@ -205,6 +217,7 @@ func (t *tx) runAll(group []*job) error {
 			return err
 		}
 	}
+	reached(group, "written")
 	return nil
 }
 

@@ -83,7 +83,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	limit := func(pages int) {
 		t.Helper()
-		if err := db.write(t.Context(), func(tx *tx) error {
+		if err := db.write(t.Context(), "test", func(tx *tx) error {
 			_, err := tx.conn.ExecContext(tx.ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 			return err
 		}); err != nil {
