@@ -43,6 +43,9 @@ func write(d dice, edited bool) string {
 			repairs = "dry"
 		}
 		a.line(2, "repairs: %s", repairs)
+		if d.chance(name+" has a timeout", .15) {
+			a.line(2, "timeout: %s", a.duration(name+" timeout", one(d, name+" time", time.Minute, 3*time.Hour, 5*24*time.Hour)))
+		}
 		a.line(2, "sequential:")
 		if edited {
 			a.line(3, "- Tell: {what: edited}")
@@ -87,6 +90,9 @@ func (a *author) step(indent, depth int, past []string) string {
 	switch {
 	case what < .30:
 		a.action(indent, name, one(a.dice, name+" notice", "Tell", "Shout"))
+	case what < .33:
+		a.line(indent, "- wait: {until: \"%02d:%02d\", zone: %s, days: %s}", a.upTo(name+" hour", 24), a.upTo(name+" minute", 60),
+			one(a.dice, name+" zone", "UTC", "Europe/Paris", "America/New_York"), one(a.dice, name+" days", "mon-sun", "mon-fri", "[sat, sun]"))
 	case what < .42:
 		a.line(indent, "- wait: %s", a.duration(name+" wait", one(a.dice, name+" unit",
 			10*time.Second, 10*time.Second, 5*time.Minute, 5*time.Minute, 4*time.Hour, 3*24*time.Hour, 45*24*time.Hour)))
@@ -113,6 +119,9 @@ func (a *author) step(indent, depth int, past []string) string {
 				continue
 			}
 			a.step(indent+2, depth+1, past)
+		}
+		if a.chance(name+" joins any", .4) {
+			a.line(indent+1, "join: any")
 		}
 	case what < .92:
 		a.line(indent, "- sequential:")

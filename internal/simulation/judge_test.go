@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 			broken("one run a finding and flow", "nobody asked for it")
 			return
 		}
-		before = &record{run: &responder.Run{ID: after.ID, Flow: after.Flow, Finding: after.Finding, Mode: after.Mode, Created: after.Created, State: responder.RunRunning}}
+		before = &record{run: &responder.Run{ID: after.ID, Flow: after.Flow, Finding: after.Finding, Mode: after.Mode, Created: after.Created, Deadline: after.Deadline, State: responder.RunRunning}}
 	}
 	if by.version == before.run.Version-1 { // nothing was written: this very write was there already
 		if before.tenure != by.tenure || before.run.Token != after.Token {
@@ -39,8 +40,12 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 		w.judgeTakeover(before, broken)
 	}
 	w.judgeRun(before.run, after, broken)
-	w.judgeSteps(before.run, after, by, broken)
-	newModel(after, broken).judge()
+	m := newModel(after, broken)
+	w.judgeSteps(before.run, m, by, broken)
+	m.judge()
+	if m.timedOut() && (after.Deadline.IsZero() || by.clock.Before(after.Deadline)) {
+		broken("timers are never early", "its time is over at %v, and it is %v", after.Deadline, by.clock)
+	}
 	w.stored[after.ID] = &record{run: after, tenure: by.tenure, at: time.Now()}
 	if w.talks {
 		w.tell("%s v%d by %s: %s", name, after.Version, by.tenure, outline(before.run, after))
@@ -67,8 +72,12 @@ func (w *world) judgeRun(before, after *responder.Run, broken func(string, strin
 	if before.State.Ended() {
 		broken("what has ended stays so", "it was %s, and is %s", before.State, after.State)
 	}
-	if before.Flow.Digest != after.Flow.Digest || before.Finding.RunID("") != after.Finding.RunID("") || before.Mode != after.Mode || !before.Created.Equal(after.Created) {
-		broken("a run keeps the steps it began with", "its flow, finding, mode or creation has changed")
+	if before.Flow.Digest != after.Flow.Digest || before.Finding.RunID("") != after.Finding.RunID("") || before.Mode != after.Mode ||
+		!before.Created.Equal(after.Created) || !before.Deadline.Equal(after.Deadline) {
+		broken("a run keeps the steps it began with", "its flow, finding, mode, creation or deadline has changed")
+	}
+	if before.Resumed > after.Resumed {
+		broken("what was done stays known", "it was taken up %d times, and now %d", before.Resumed, after.Resumed)
 	}
 	switch after.State {
 	case responder.RunSucceeded, responder.RunStopped, responder.RunFailed:
@@ -94,13 +103,14 @@ func (w *world) judgeRun(before, after *responder.Run, broken func(string, strin
 }
 
 // judgeSteps looks at each step that was or is.
-func (w *world) judgeSteps(before, after *responder.Run, by writing, broken func(string, string, ...any)) {
+func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken func(string, string, ...any)) {
+	after := m.run
 	for path := range before.Steps {
 		if after.Steps[path] == nil {
 			broken("what was done stays known", "step %s is forgotten", path)
 		}
 	}
-	m := newModel(after, broken)
+	was := newModel(before, broken)
 	for path, step := range m.steps {
 		state := after.Steps[path]
 		if state == nil {
@@ -116,6 +126,9 @@ func (w *world) judgeSteps(before, after *responder.Run, by writing, broken func
 		if c.was == nil {
 			c.was = &responder.StepState{State: responder.StepRunning, Action: state.Action, Kind: state.Kind, Branch: state.Branch, Params: state.Params}
 			c.fresh = true
+			if was.enough(path) {
+				c.broken("one branch is enough", "it has begun though another branch had ended well")
+			}
 		}
 		if c.deed == nil {
 			c.deed = &deed{}
@@ -148,6 +161,9 @@ func (c *stepChange) judge() {
 		c.judgeWait()
 	}
 	c.judgeAttempts()
+	if n := len(c.was.Attempts); n < len(c.is.Attempts) && !c.run.Deadline.IsZero() && !c.is.Attempts[n].Began.Before(c.run.Deadline) {
+		c.broken("nothing is tried when the run's time is over", "attempt %d began at %v, the time was over at %v", n+1, c.is.Attempts[n].Began, c.run.Deadline)
+	}
 	if c.is.State == responder.StepFailed && !over(c.was.State) && c.is.Action != "" {
 		c.judgeFailure()
 	}
@@ -162,6 +178,9 @@ func over(s responder.StepStatus) bool {
 
 // judgeWait: timers are never early by the clock of who fires them.
 func (c *stepChange) judgeWait() {
+	if c.fresh && c.is.State == responder.StepWaiting {
+		c.judgeDue()
+	}
 	if over(c.was.State) || c.is.State != responder.StepSucceeded {
 		return
 	}
@@ -169,6 +188,35 @@ func (c *stepChange) judgeWait() {
 		c.broken("timers are never early", "due %v, and it is %v", c.was.Due, c.by.clock)
 	}
 	c.lateness = max(c.lateness, c.by.clock.Sub(c.was.Due))
+}
+
+// judgeDue: a wait is as long as the flow says.
+func (c *stepChange) judgeDue() {
+	u := c.step.Until
+	if u == nil {
+		if c.is.Due.Before(c.by.clock.Add(c.step.Wait-storeTimeout)) || c.is.Due.After(c.by.clock.Add(c.step.Wait)) {
+			c.broken("waits are as long as the flow says", "due %v, after a wait of %v from %v on", c.is.Due, c.step.Wait, c.by.clock)
+		}
+		return
+	}
+	zone, err := time.LoadLocation(u.Zone)
+	if err != nil {
+		c.broken("simulation", "%v", err)
+		return
+	}
+	due := c.is.Due.In(zone)
+	day := strings.ToLower(due.Format("Mon"))
+	if due.Before(c.by.clock.Add(-storeTimeout)) || due.After(c.by.clock.Add(8*24*time.Hour)) ||
+		due.Format("15:04:05") != u.Clock+":00" && !jumps(due) || !slices.Contains(u.Days, day) {
+		c.broken("waits are as long as the flow says", "due %v, for %s from %v on", due, u, c.by.clock)
+	}
+}
+
+// jumps reports whether clocks are set forward at a moment.
+func jumps(t time.Time) bool {
+	_, before := t.Add(-time.Second).Zone()
+	_, after := t.Zone()
+	return after > before
 }
 
 // judgeAttempts looks at what has come to a step's attempts.
@@ -496,7 +544,7 @@ func (w *world) judgeEnd() {
 		}
 	}
 	for id, e := range w.due {
-		if r := w.stored[id]; len(w.tally) == 0 && (r == nil || r.run.State != responder.RunSucceeded) {
+		if r := w.stored[id]; len(w.tally) == 0 && (r == nil || r.run.State != responder.RunSucceeded && r.run.Deadline.IsZero()) {
 			w.broken("where nothing fails, flows succeed", "%s did not", e.name)
 		}
 	}

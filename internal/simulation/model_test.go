@@ -26,6 +26,14 @@ const (
 	failed
 )
 
+// end is how far steps have come, and whether that is worth something where one
+// branch of several is enough.
+type end struct {
+	standing
+	well   bool // done, and neither failed nor left out
+	failed bool // done, though it has failed: its flow goes on
+}
+
 // newModel looks at a run.
 func newModel(run *responder.Run, broken func(promise, format string, args ...any)) *model {
 	m := &model{run: run, named: map[string]string{}, steps: map[string]*responder.Step{}, broken: broken}
@@ -51,24 +59,38 @@ func (m *model) name(prefix string, steps []responder.Step) {
 
 // judge compares where the run says it stands with where its steps do.
 func (m *model) judge() {
-	at := m.list("", m.run.Flow.Steps)
+	at := m.list("", m.run.Flow.Steps).standing
+	for path, s := range m.run.Steps {
+		if m.run.State.Ended() && !over(s.State) {
+			m.broken("an end is an end", "step %s is still %s", path, s.State)
+		}
+	}
+	if m.timedOut() {
+		return // wherever its steps are
+	}
 	want := map[responder.RunState]standing{responder.RunSucceeded: done, responder.RunStopped: stopped, responder.RunFailed: failed}[m.run.State]
 	if at != want {
 		m.broken("a run ends as its steps do", "it is %s, its steps are %v", m.run.State, at)
 	}
 }
 
+// timedOut reports whether the run failed because its flow's time was over.
+func (m *model) timedOut() bool {
+	return m.run.State == responder.RunFailed && strings.Contains(m.run.Cause, "timeout of")
+}
+
 // list goes through steps that follow each other.
-func (m *model) list(prefix string, steps []responder.Step) standing {
-	at := done
+func (m *model) list(prefix string, steps []responder.Step) end {
+	at := end{standing: done, well: true}
 	for i := range steps {
 		path := fmt.Sprintf("%s%d", prefix, i)
-		if at != done {
+		if at.standing != done {
 			m.unreached(path)
 			continue
 		}
-		at = m.step(path, &steps[i])
+		at.standing = m.step(path, &steps[i]).standing
 	}
+	at.well = at.standing == done
 	return at
 }
 
@@ -83,29 +105,50 @@ func (m *model) unreached(path string) {
 	}
 }
 
-func (m *model) step(path string, step *responder.Step) standing {
+func (m *model) step(path string, step *responder.Step) end {
 	state := m.run.Steps[path]
 	if state == nil {
 		m.unreached(path)
-		return open
+		return end{}
 	}
 	m.judgeCondition(path, step, state)
-	if state.State == responder.StepSkipped {
+	switch state.State {
+	case responder.StepSkipped:
 		m.unreached(path + ".")
-		return done
+		return end{standing: done}
+	case responder.StepCancelled:
+		m.givenUp(path)
+		return end{standing: done}
 	}
 	at := m.own(path, step, state)
 	if at != failed {
 		m.unreached(path + ".error")
-		return at
+		return end{standing: at, well: at == done}
 	}
 	switch {
 	case step.OnError != nil && step.OnError.Policy == responder.PolicySteps:
-		return m.list(path+".error.", step.OnError.Steps)
+		rescued := m.list(path+".error.", step.OnError.Steps).standing
+		return end{standing: rescued, failed: rescued == done}
 	case step.OnError != nil && step.OnError.Policy == responder.PolicyContinue, step.OnError == nil && state.Kind == responder.Notice:
-		return done
+		return end{standing: done, failed: true}
 	}
-	return failed
+	return end{standing: failed}
+}
+
+// givenUp is for a step that was given up where it stood, and those inside it: of
+// them, what is in the air still lands.
+func (m *model) givenUp(path string) {
+	for inside, s := range m.run.Steps {
+		if (inside == path || strings.HasPrefix(inside, path+".")) && !over(s.State) && !inAir(s) {
+			m.broken("what is given up is given up whole", "step %s is %s", inside, s.State)
+		}
+	}
+}
+
+// inAir reports whether an attempt is not known to have ended.
+func inAir(s *responder.StepState) bool {
+	n := len(s.Attempts)
+	return n > 0 && s.Attempts[n-1].Ended.IsZero()
 }
 
 // own is how far a step has come by itself, whatever its flow makes of that.
@@ -114,9 +157,9 @@ func (m *model) own(path string, step *responder.Step, state *responder.StepStat
 	var members standing
 	switch step.Kind {
 	case responder.StepSequential:
-		members = m.list(path+".", step.Steps)
+		members = m.list(path+".", step.Steps).standing
 	case responder.StepParallel:
-		members = m.join(path, step.Steps)
+		members = m.join(path, step)
 	case responder.StepIf:
 		taken, left := "then", "else"
 		steps := step.Steps
@@ -124,7 +167,7 @@ func (m *model) own(path string, step *responder.Step, state *responder.StepStat
 			taken, left, steps = left, taken, step.Else
 		}
 		m.unreached(path + "." + left)
-		members = m.list(path+"."+taken+".", steps)
+		members = m.list(path+"."+taken+".", steps).standing
 	default:
 		return said
 	}
@@ -132,6 +175,69 @@ func (m *model) own(path string, step *responder.Step, state *responder.StepStat
 		m.broken("a group ends with its members, once", "group %s is %s, its members are %v", path, state.State, members)
 	}
 	return members
+}
+
+// join goes through steps side by side.
+func (m *model) join(path string, step *responder.Step) standing {
+	worst, anyOpen, well := done, false, false
+	for i := range step.Steps {
+		at := m.step(fmt.Sprintf("%s.%d", path, i), &step.Steps[i])
+		anyOpen = anyOpen || at.standing == open
+		well = well || at.well
+		if step.Join == responder.JoinAny && at.failed {
+			at.standing = failed
+		}
+		worst = max(worst, at.standing)
+	}
+	switch {
+	case step.Join == responder.JoinAny && well:
+		return m.decided(path)
+	case anyOpen:
+		return open
+	}
+	return worst
+}
+
+// decided is how far a group is of which one branch was enough: what is in the
+// air lands first, and everything else is given up.
+func (m *model) decided(path string) standing {
+	at := done
+	for inside, s := range m.run.Steps {
+		if !strings.HasPrefix(inside, path+".") || over(s.State) || isGroup(m.steps[inside]) {
+			continue
+		}
+		at = open
+		if !inAir(s) {
+			m.broken("one branch is enough", "step %s is still %s", inside, s.State)
+		}
+	}
+	return at
+}
+
+// enough reports whether a step stands in a group of which another branch has
+// already been enough.
+func (m *model) enough(path string) bool {
+	quiet := &model{run: m.run, named: m.named, steps: m.steps, broken: func(string, string, ...any) {}}
+	for i := len(path) - 1; i > 0; i-- {
+		group := m.steps[path[:i]]
+		if path[i] != '.' || group == nil || group.Kind != responder.StepParallel || group.Join != responder.JoinAny {
+			continue
+		}
+		for n := range group.Steps {
+			if quiet.step(fmt.Sprintf("%s.%d", path[:i], n), &group.Steps[n]).well {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isGroup(step *responder.Step) bool {
+	switch step.Kind {
+	case responder.StepIf, responder.StepSequential, responder.StepParallel:
+		return true
+	}
+	return false
 }
 
 // follows reports whether one step comes after another has come to rest.
@@ -144,20 +250,6 @@ func (m *model) follows(later, earlier string) bool {
 		}
 	}
 	return false
-}
-
-// join goes through steps side by side.
-func (m *model) join(path string, steps []responder.Step) standing {
-	worst, anyOpen := done, false
-	for i := range steps {
-		at := m.step(fmt.Sprintf("%s.%d", path, i), &steps[i])
-		anyOpen = anyOpen || at == open
-		worst = max(worst, at)
-	}
-	if anyOpen {
-		return open
-	}
-	return worst
 }
 
 // judgeCondition compares what a step's condition says with what was made of it.

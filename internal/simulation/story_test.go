@@ -39,23 +39,20 @@ func outline(before, after *responder.Run) string {
 }
 
 // shorten leaves out decisions, many at once and then one by one, as long as
-// the same promise is broken, and gives the history that is left.
-func shorten(t *testing.T, seed uint64, r result, o options) result {
+// a promise is broken, and gives the history that is left.
+func shorten(t *testing.T, seed uint64, r result, o options, promise string) result {
 	t.Helper()
-	promise := r.violations[0].promise
 	o.talks, o.dropped = true, map[string]bool{}
-	without := func(decisions []string) bool {
+	without := func(decisions []string) {
 		tried := o
 		tried.dropped = maps.Clone(o.dropped)
 		for _, decision := range decisions {
 			tried.dropped[decision] = true
 		}
 		shorter := history(t, seed, tried)
-		if !slices.ContainsFunc(shorter.violations, func(v violation) bool { return v.promise == promise }) {
-			return false
+		if shorter.breaks(promise) {
+			r, o = shorter, tried
 		}
-		r, o = shorter, tried
-		return true
 	}
 	for size := len(r.struck); size > 0; size /= 2 {
 		for end := len(r.struck); end > 0; end = min(end-size, len(r.struck)) {
@@ -65,11 +62,20 @@ func shorten(t *testing.T, seed uint64, r result, o options) result {
 	return history(t, seed, o)
 }
 
+// breaks reports whether a promise was not kept.
+func (r result) breaks(promise string) bool {
+	return slices.ContainsFunc(r.violations, func(v violation) bool { return v.promise == promise })
+}
+
 // story tells a history that broke a promise.
-func story(seed uint64, r result) string {
+func story(seed uint64, r result, promise string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %s\n", seed, r.violations[0].how)
-	fmt.Fprintf(&b, "broken: %s\n", r.violations[0].promise)
+	fmt.Fprintf(&b, "seed %d\nbroken: %s\n", seed, promise)
+	for _, v := range r.violations {
+		if v.promise == promise {
+			fmt.Fprintf(&b, "how:    %s\n", v.how)
+		}
+	}
 	fmt.Fprintf(&b, "replay: go test ./internal/simulation -run TestHistories -seed %d -v\n\n", seed)
 	fmt.Fprintf(&b, "flows.yml:\n%s\n", write(dice(seed), false))
 	fmt.Fprintf(&b, "%d decisions are enough:\n", len(r.struck))
