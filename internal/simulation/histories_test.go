@@ -12,6 +12,7 @@
 package simulation
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -29,8 +30,16 @@ import (
 var (
 	oneSeed   = flag.Int64("seed", -1, "tell the history of this seed alone")
 	firstSeed = flag.Uint64("first", 0, "the seed to begin with")
-	histories = flag.Int("histories", few, "how many histories are lived through")
+	histories = flag.Int("histories", 0, "how many histories are lived through; 0: a few")
 )
+
+// few is how many histories are lived through where nobody says.
+func few() int {
+	if raced || testing.Short() {
+		return 30
+	}
+	return 300
+}
 
 // history lives through the history of a seed.
 func history(t *testing.T, seed uint64, o options) result {
@@ -61,14 +70,14 @@ func TestHistories(t *testing.T) {
 		t.Logf("seed %d keeps every promise:\nflows.yml:\n%s\n%s", seed, write(dice(seed), false), strings.Join(r.told, "\n"))
 		return
 	}
-	began := time.Now()
+	began, total := time.Now(), cmp.Or(*histories, few())
 	var all sums
 	t.Run("all", func(t *testing.T) {
 		lanes := runtime.GOMAXPROCS(0)
 		for lane := range lanes {
 			t.Run(fmt.Sprint("lane ", lane), func(t *testing.T) {
 				t.Parallel()
-				for n := lane; n < *histories; n += lanes {
+				for n := lane; n < total; n += lanes {
 					seed := *firstSeed + uint64(n)
 					r := history(t, seed, options{})
 					all.add(r)
@@ -179,7 +188,7 @@ func (s *sums) String() string {
 
 // TestReplay: what a seed tells, it tells again. Else no story could be trusted.
 func TestReplay(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(few() / 15) {
 		first, again := history(t, seed, options{talks: true}), history(t, seed, options{talks: true})
 		for i := range max(len(first.told), len(again.told)) {
 			if i >= len(first.told) || i >= len(again.told) || first.told[i] != again.told[i] {

@@ -2,5 +2,4 @@
 
 package simulation
 
-// few is how many histories are lived through where nobody says.
-const few = 300
+const raced = false
