@@ -25,7 +25,8 @@ const maxRunJSON = 32 << 20
 // which does not know a word parks the run and does not pass over the word:
 //
 //	1  the first
-//	2  waits until a time of day; joins of any; timeouts of flows; runs whose notices a cooldown suppresses
+//	2  waits until a time of day; joins of any; timeouts of flows; runs whose notices a cooldown
+//	   suppresses; audits
 const RunVersion = 2
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -93,11 +94,31 @@ type Run struct {
 	Suppressed int       `json:"suppressed,omitempty"`
 	Deadline   time.Time `json:"deadline,omitzero"` // when the run fails if it has not ended; zero for never
 	Resumed    int       `json:"resumed,omitempty"` // how often a worker has taken the run up
+	Audit      []Audit   `json:"audit,omitempty"`   // what people did to it, oldest first
 	Created    time.Time `json:"created"`
 	Updated    time.Time `json:"updated"`
 }
 
-// FlowSnapshot is the flow as it was when the run began.
+// Audit is something that somebody did to a run.
+type Audit struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	What Deed      `json:"what"`
+	Why  string    `json:"why,omitempty"`
+}
+
+// Deed is what people can do to runs.
+type Deed string
+
+// The deeds.
+const (
+	DeedCancel Deed = "cancel"
+	DeedRetry  Deed = "retry" // from the step that failed, in the same run
+	DeedAgain  Deed = "again" // from the beginning, in a run of its own
+)
+
+// FlowSnapshot is the flow as it was when the run began. Of a run that is to
+// begin with the flow as it will be then, only the name is there.
 type FlowSnapshot struct {
 	Name    string        `json:"name"`
 	Repairs Repairs       `json:"repairs,omitempty"` // the stricter of this and the flow's present one counts
@@ -130,6 +151,7 @@ type StepState struct {
 	Body     any            `json:"body,omitempty"`   // the rendered template, as Params
 	Dry      bool           `json:"dry,omitempty"`    // nothing was done: recorded what would have been
 	Attempts []Attempt      `json:"attempts,omitempty"`
+	Retried  int            `json:"retried,omitempty"` // how many of Attempts came before the run was retried, and count no more towards limits
 	Result   map[string]any `json:"result,omitempty"`
 	Error    string         `json:"error,omitempty"`
 	Due      time.Time      `json:"due,omitzero"`
@@ -171,6 +193,7 @@ type RunSummary struct {
 	// Suppressed is 0 unless a cooldown keeps the run quiet: then it counts the
 	// findings that this one's cooldown has suppressed so far, this one included.
 	Suppressed int       `json:"suppressed,omitempty"`
+	Audit      []Audit   `json:"audit,omitempty"` // what people did to it, oldest first
 	Created    time.Time `json:"created"`
 	Updated    time.Time `json:"updated"`
 	Due        time.Time `json:"due,omitzero"`
@@ -218,7 +241,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
-	if !r.Deadline.IsZero() || r.Suppressed > 0 || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
+	if !r.Deadline.IsZero() || r.Suppressed > 0 || len(r.Audit) > 0 || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
 		return 2
 	}
 	return 1

@@ -24,10 +24,11 @@ func inDoubt(state *responder.StepState) bool {
 	return last != nil && (last.Unknown || last.Ended.IsZero())
 }
 
-// tries counts the attempts that were more than a look.
+// tries counts the attempts that were more than a look, since the run was last
+// retried.
 func tries(state *responder.StepState) int {
 	n := 0
-	for _, a := range state.Attempts {
+	for _, a := range state.Attempts[state.Retried:] {
 		if !a.Verify {
 			n++
 		}
@@ -35,10 +36,10 @@ func tries(state *responder.StepState) int {
 	return n
 }
 
-// looks counts the looks since the last try.
+// looks counts the looks since the last try, or since the run was last retried.
 func looks(state *responder.StepState) int {
 	n := 0
-	for i := len(state.Attempts) - 1; i >= 0 && state.Attempts[i].Verify; i-- {
+	for i := len(state.Attempts) - 1; i >= state.Retried && state.Attempts[i].Verify; i-- {
 		n++
 	}
 	return n

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"path"
 	"slices"
 
@@ -39,6 +40,17 @@ func (f *Flows) Get(name string) (responder.Flow, bool) {
 		return responder.Flow{}, false
 	}
 	return l.Flow, true
+}
+
+// barred says why no run of a flow goes on, "" if they do.
+func (f *Flows) barred(name string) string {
+	switch flow, ok := f.byName[name]; {
+	case !ok:
+		return fmt.Sprintf("there is no flow %s any more", name)
+	case flow.Disabled:
+		return fmt.Sprintf("the flow %s is disabled", name)
+	}
+	return ""
 }
 
 // cooling names the first enabled flow that has a cooldown, "" if none has.

@@ -87,6 +87,10 @@ func (d *Dispatcher) Sweep(ctx context.Context) (int, error) {
 // ring sends a wake for a run that is due at a moment, never to arrive before
 // it. What is further away than a message can be delayed is left to the sweep.
 func (d *Dispatcher) ring(ctx context.Context, id string, due, now time.Time) error {
+	return ring(ctx, d.Findings, id, due, now)
+}
+
+func ring(ctx context.Context, findings responder.Sender, id string, due, now time.Time) error {
 	wait := max(0, due.Sub(now))
 	if rest := wait % time.Second; rest > 0 { // queues count in whole seconds
 		wait += time.Second - rest
@@ -100,7 +104,7 @@ func (d *Dispatcher) ring(ctx context.Context, id string, due, now time.Time) er
 	}
 	ctx, cancel := aftermath(ctx)
 	defer cancel()
-	if err := d.Findings.Send(ctx, responder.Message{Body: body, Delay: wait}); err != nil {
+	if err := findings.Send(ctx, responder.Message{Body: body, Delay: wait}); err != nil {
 		return fmt.Errorf("wake of run %s: %w", id, err)
 	}
 	return nil

@@ -31,6 +31,13 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 	if run.State.Ended() || run.State == responder.RunAwaitingApproval || run.Lease.After(now) {
 		return nil
 	}
+	if run.Flow.Digest == "" && len(run.Flow.Steps) == 0 {
+		adopted, cause := d.adopt(run, now)
+		if adopted == nil {
+			return quiet(d.save(ctx, settle(run, Decision{End: responder.RunParked, Cause: cause}, now)))
+		}
+		run = adopted
+	}
 	if next := Next(run, now); next.Until.After(now) {
 		if j.woken && next.Until.Sub(now) <= earlyBy {
 			return d.ring(ctx, run.ID, next.Until, now)
@@ -93,7 +100,8 @@ type worker struct {
 	scene  scene
 	flying map[string]time.Duration // paths of attempts that have not landed, with their timeouts
 	landed chan Outcome
-	dirty  bool // the run has changed since it was stored
+	dirty  bool      // the run has changed since it was stored
+	lease  time.Time // as last stored; zero: not yet
 }
 
 func (d *Dispatcher) worker(run *responder.Run) (*worker, error) {
@@ -125,6 +133,10 @@ func (w *worker) work(ctx context.Context) error {
 		if w.dirty {
 			if err := w.hold(ctx); err != nil {
 				w.cancel(starting)
+				if w.overruled(ctx, err) {
+					w.drain() // what flies lands
+					return w.record(ctx)
+				}
 				ground()
 				w.drain()
 				return w.untakeable(ctx, err)
@@ -310,8 +322,43 @@ func (w *worker) hold(ctx context.Context) error {
 	if err := w.save(ctx, w.run); err != nil {
 		return err
 	}
-	w.dirty = false
+	w.dirty, w.lease = false, until
 	return nil
+}
+
+// overruled reports whether a write was refused because somebody cancelled the
+// run that this worker holds.
+func (w *worker) overruled(ctx context.Context, err error) bool {
+	if !errors.Is(err, responder.ErrStale) || w.lease.IsZero() {
+		return false
+	}
+	stored, err := w.stored(ctx)
+	return err == nil && stored != nil
+}
+
+// stored reads the run as it was cancelled under this worker's lease; nil: it was not.
+func (w *worker) stored(ctx context.Context) (*responder.Run, error) {
+	ctx, cancel := aftermath(ctx)
+	defer cancel()
+	run, err := w.Runs.Get(ctx, w.run.ID)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", w.run.ID, err)
+	}
+	if run.State != responder.RunCancelled || !run.Lease.Equal(w.lease) {
+		return nil, nil
+	}
+	return run, nil
+}
+
+// record writes into a cancelled run what came of the attempts that were under
+// way, and gives the lease back.
+func (w *worker) record(ctx context.Context) error {
+	stored, err := w.stored(ctx)
+	if err != nil || stored == nil {
+		return err
+	}
+	w.Logger.Info().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("cause", stored.Cause).Msg("run cancelled while it was under way")
+	return w.save(ctx, landed(stored, w.run))
 }
 
 // rest stores the run as at rest, gives the lease back, and rings for what
@@ -320,6 +367,9 @@ func (w *worker) rest(ctx context.Context) error {
 	now := w.now()
 	w.run = settle(w.run, w.decide(now), now)
 	if err := w.save(ctx, w.run); err != nil {
+		if w.overruled(ctx, err) {
+			return w.record(ctx)
+		}
 		return w.untakeable(ctx, err)
 	}
 	if w.run.State.Ended() {
@@ -339,12 +389,8 @@ func (w *worker) decide(now time.Time) Decision {
 	if next.End != "" {
 		return next
 	}
-	name := w.run.Flow.Name
-	switch flow, ok := w.Flows().Get(name); {
-	case !ok:
-		return Decision{End: responder.RunParked, Cause: fmt.Sprintf("there is no flow %s any more", name)}
-	case flow.Disabled:
-		return Decision{End: responder.RunParked, Cause: fmt.Sprintf("the flow %s is disabled", name)}
+	if cause := w.Flows().barred(w.run.Flow.Name); cause != "" {
+		return Decision{End: responder.RunParked, Cause: cause}
 	}
 	return next
 }
@@ -357,7 +403,7 @@ func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
 	case at.End != "":
 		rested.State, rested.Cause, rested.Due = at.End, at.Cause, time.Time{}
 		if at.End != responder.RunParked {
-			giveUpOpen(rested, "the run was over", now)
+			giveUpOpen(rested, runOver, now)
 		}
 	case len(at.Do) > 0:
 		rested.State, rested.Due = responder.RunRunning, now
@@ -366,6 +412,9 @@ func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
 	}
 	return rested
 }
+
+// runOver is why a step was given up that had not come to its end with its run.
+const runOver = "the run was over"
 
 // giveUpOpen gives up the steps of a run that have not come to their end. The
 // states of its steps are changed in place.
@@ -389,15 +438,17 @@ func (w *worker) untakeable(ctx context.Context, err error) error {
 	default:
 		return err
 	}
-	now := w.now()
-	slim := settle(w.run, Decision{End: responder.RunFailed, Cause: cause + "; what its steps were given and gave is left out"}, now)
-	for path, state := range slim.Steps {
-		bare := *state
-		bare.Params, bare.Body, bare.Result = nil, nil, nil
-		slim.Steps[path] = &bare
-	}
 	w.Logger.Error().Err(err).Str("run", w.run.ID).Msg("run failed")
-	return w.save(ctx, slim)
+	return w.save(ctx, slim(settle(w.run, Decision{End: responder.RunFailed, Cause: cause + "; what its steps were given and gave is left out"}, w.now())))
+}
+
+// slim gives a run without what its steps were given and gave.
+func slim(run *responder.Run) *responder.Run {
+	bare := run.Clone()
+	for _, state := range bare.Steps {
+		state.Params, state.Body, state.Result = nil, nil, nil
+	}
+	return bare
 }
 
 // early is ctx, over by the margin before its deadline.

@@ -1,0 +1,168 @@
+package dispatch
+
+import (
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// cancelled gives a run as it is when somebody has cancelled it. If a worker
+// holds it, the lease stays, and attempts under way stay open: that worker lets
+// them land and writes down what came of them.
+func cancelled(run *responder.Run, entry responder.Audit) *responder.Run {
+	after := run.Clone()
+	held := run.Lease.After(entry.At)
+	for _, state := range after.Steps {
+		switch {
+		case over(state.State):
+		case held && underWay(state):
+			state.State, state.Result = responder.StepCancelled, remark("", runOver)
+		default:
+			giveUp(state, runOver, entry.At)
+		}
+	}
+	if !held {
+		after.Lease = time.Time{}
+	}
+	after.State, after.Due, after.Cause = responder.RunCancelled, time.Time{}, "cancelled by "+entry.By
+	if entry.Why != "" {
+		after.Cause += ": " + entry.Why
+	}
+	after.Audit = append(after.Audit[:len(after.Audit):len(after.Audit)], entry)
+	return after
+}
+
+// landed gives a cancelled run with what came of the attempts that were under
+// way, as the worker that held it has seen it.
+func landed(run, seen *responder.Run) *responder.Run {
+	after := run.Clone()
+	after.Lease = time.Time{}
+	for path, state := range after.Steps {
+		own, n := seen.Steps[path], len(state.Attempts)
+		if state.State != responder.StepCancelled || !underWay(state) || own == nil || len(own.Attempts) < n || own.Attempts[n-1].Ended.IsZero() {
+			continue
+		}
+		copy(state.Attempts, own.Attempts[:n])
+		state.Error = own.Attempts[n-1].Error
+		if over(own.State) && len(own.Attempts) == n {
+			state.State, state.Result, state.Error = own.State, own.Result, own.Error
+		}
+	}
+	return after
+}
+
+// retried gives a run that has ended as it is when somebody has it retried. A
+// lease that is left of a cancellation is let run out first.
+func retried(run *responder.Run, entry responder.Audit) *responder.Run {
+	after := run.Clone()
+	reviver{after}.list(list{"", after.Flow.Steps}, false)
+	after.State, after.Cause, after.Due, after.Resumed = responder.RunRunning, "", entry.At, 0
+	if after.Lease.After(entry.At) {
+		after.Due = after.Lease
+	} else {
+		after.Lease = time.Time{}
+	}
+	if after.Flow.Timeout > 0 {
+		after.Deadline = after.Due.Add(after.Flow.Timeout)
+	}
+	after.Audit = append(after.Audit[:len(after.Audit):len(after.Audit)], entry)
+	return after
+}
+
+// reviver makes the steps that ended a run ready to be taken once more. It
+// changes the run's steps in place.
+type reviver struct{ run *responder.Run }
+
+// list goes through steps as far as they have come. all: a failure counts even
+// where the step's policy would pass it by, as between branches of which one is
+// enough.
+func (r reviver) list(l list, all bool) {
+	for i := range l.steps {
+		if path := child(l.path, i); r.run.Steps[path] != nil {
+			r.step(path, &l.steps[i], all)
+		}
+	}
+}
+
+func (r reviver) step(path string, step *responder.Step, all bool) {
+	state := r.run.Steps[path]
+	switch state.State {
+	case responder.StepSucceeded, responder.StepSkipped, responder.StepStopped:
+		return
+	case responder.StepFailed:
+		switch policy := policyOf(step, state.Kind); {
+		case all || policy == responder.PolicyStop:
+		case policy == responder.PolicySteps: // the failure was passed by, and one of these was not
+			r.list(list{join(path, branchError), step.OnError.Steps}, false)
+			return
+		default:
+			return
+		}
+	}
+	if !isGroup(step.Kind) {
+		r.reset(path, state)
+		return
+	}
+	if !r.entered(path) { // it came to nothing before its members
+		delete(r.run.Steps, path)
+		return
+	}
+	state.State, state.Error, state.Result = responder.StepRunning, "", nil
+	for _, inside := range lists(path, step) {
+		if inside.path != join(path, branchError) {
+			r.list(inside, step.Join == responder.JoinAny)
+		}
+	}
+	r.forget(path)
+}
+
+// reset readies a step that does something. What was resolved stays so, and what
+// was tried stays known; a step that came to no attempt begins anew.
+func (r reviver) reset(path string, state *responder.StepState) {
+	if !over(state.State) {
+		return // it goes on
+	}
+	r.forget(path)
+	if len(state.Attempts) == 0 {
+		delete(r.run.Steps, path)
+		return
+	}
+	state.State, state.Error, state.Result, state.Due = responder.StepRunning, "", nil, time.Time{}
+	state.Retried = len(state.Attempts)
+}
+
+// entered reports whether a member of a group has been reached.
+func (r reviver) entered(path string) bool {
+	for other := range r.run.Steps {
+		if strings.HasPrefix(other, path+".") && !strings.HasPrefix(other, join(path, branchError)+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// forget lets the on_error of a step happen anew.
+func (r reviver) forget(path string) {
+	for other := range r.run.Steps {
+		if strings.HasPrefix(other, join(path, branchError)+".") {
+			delete(r.run.Steps, other)
+		}
+	}
+}
+
+// adopt gives a run that was made to begin with the flow as it is now; cause says
+// why it cannot.
+func (d *Dispatcher) adopt(run *responder.Run, now time.Time) (adopted *responder.Run, cause string) {
+	flows := d.Flows()
+	if cause = flows.barred(run.Flow.Name); cause != "" {
+		return nil, cause
+	}
+	flow := flows.byName[run.Flow.Name]
+	adopted = run.Clone()
+	adopted.Flow, adopted.Mode = flow.snapshot(), d.Mode
+	if flow.Timeout > 0 {
+		adopted.Deadline = now.Add(flow.Timeout)
+	}
+	return adopted, ""
+}
