@@ -1,0 +1,123 @@
+"""Invokes the functions with `sam local invoke`, and checks answers and effects.
+
+sam_local.py BUILT ENDPOINT ENDPOINT-IN-A-CONTAINER ARCHITECTURE
+"""
+
+import json
+import pathlib
+import secrets
+import subprocess
+import sys
+import time
+
+import boto3
+import yaml
+
+built, endpoint, inside, architecture = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+samples = pathlib.Path("events/_lambda")
+name = "responder"
+
+
+def client(service):
+    return boto3.client(service, endpoint_url=endpoint)
+
+
+def make_queue(suffix):
+    return client("sqs").create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
+
+
+def make_table(logical_id):
+    """Makes a table as the template describes it."""
+    properties = template["Resources"][logical_id]["Properties"]
+    wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    client("dynamodb").create_table(TableName=logical_id, **{key: properties[key] for key in wanted if key in properties})
+    return logical_id
+
+
+def within(url):
+    """A queue's URL as a container reaches it."""
+    return inside + "/" + url.split("/", 3)[3]
+
+
+def queued(url):
+    """Takes all messages off a queue."""
+    bodies = []
+    while True:
+        messages = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        if not messages:
+            return bodies
+        bodies += [json.loads(message["Body"]) for message in messages]
+
+
+def invoke(function, event):
+    """What a function answers."""
+    command = ["sam", "local", "invoke", function, "--template", str(local), "--event", "-", "--skip-pull-image", "--no-memory-limit"]
+    if inside.startswith("http://host.docker.internal"):
+        command += ["--add-host", "host.docker.internal:host-gateway"]
+    done = subprocess.run(command, input=json.dumps(event), capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    try:
+        if done.returncode == 0:
+            return json.loads(lines[-1])
+    except (ValueError, IndexError):
+        pass
+    sys.exit(f"{function}: sam local invoke ends with {done.returncode}\n{done.stdout}\n{done.stderr}")
+
+
+def check(what, got, want):
+    if got != want:
+        sys.exit(f"{what}: {got!r}, want {want!r}")
+    print(f"{what}: {json.dumps(got)}", flush=True)
+
+
+# The SAM CLI gives a container the variables of the template alone: they are
+# said there, in a copy, with what the emulator has in place of the resources.
+template = yaml.safe_load((built / "template.yaml").read_text())
+urls = {suffix: make_queue(suffix) for suffix in ("events", "events-dead", "findings", "findings-dead")}
+key = secrets.token_urlsafe(32)
+variables = {
+    "AWS_ENDPOINT_URL": inside,
+    "EVENTS_QUEUE_URL": within(urls["events"]),
+    "EVENTS_DEAD_URL": within(urls["events-dead"]),
+    "FINDINGS_QUEUE_URL": within(urls["findings"]),
+    "FINDINGS_DEAD_URL": within(urls["findings-dead"]),
+    "RUNS_TABLE": make_table("RunsTable"),
+    "COUNTERS_TABLE": make_table("CountersTable"),
+    "API_KEY_SECRET": client("secretsmanager").create_secret(Name=f"{name}-api-key", SecretString=key)["ARN"],
+    "SECRETS_PREFIX": f"{name}/",
+    "OWN_ROLES": "arn:aws:iam::111122223333:role/responder",
+    "CANARY_RULE": f"{name}-canary",
+    "STACK_NAME": name,
+    "LOG_LEVEL": "info",
+}
+for logical_id, resource in template["Resources"].items():
+    if resource["Type"] != "AWS::Serverless::Function":
+        continue
+    properties = resource["Properties"]
+    properties["Architectures"] = [architecture]
+    properties["CodeUri"] = str(built / logical_id)
+    given = properties.setdefault("Environment", {}).setdefault("Variables", {})
+    for variable in set(given) - set(variables) - {"SLACK_WEBHOOK_URL", "EMAIL_TOPIC_ARN"}:
+        sys.exit(f"{logical_id} has a variable {variable}: what is it here?")
+    properties["Environment"]["Variables"] = variables
+template.get("Globals", {}).get("Function", {}).pop("Environment", None)
+local = built / "local.yaml"
+local.write_text(yaml.safe_dump(template))
+
+request = json.loads((samples / "ingest.json").read_text())
+check("ingest.json, with a wrong key", invoke("IngestFunction", request)["statusCode"], 401)
+for headers in (request["headers"], request["multiValueHeaders"]):
+    headers["X-Api-Key"] = [key] if isinstance(headers["X-Api-Key"], list) else key
+answer = invoke("IngestFunction", request)
+check("ingest.json, with the key", answer["statusCode"], 202)
+check("ingest.json: the events queued", [event["id"] for event in queued(urls["events"])], json.loads(answer["body"])["ids"])
+
+check("detect.json", invoke("DetectFunction", json.loads((samples / "detect.json").read_text())), {"batchItemFailures": []})
+found = sorted(bell["finding"]["rule"] for bell in queued(urls["findings"]))
+check("detect.json: the findings queued", found, ["NonCompliantUserCreated", "RootLogin", "SuspiciousLoginIP"])
+
+check("dispatch.json", invoke("DispatchFunction", json.loads((samples / "dispatch.json").read_text())), {"batchItemFailures": []})
+runs = client("dynamodb").scan(TableName="RunsTable")["Items"]
+check("dispatch.json: the runs", [run["rule"]["S"] for run in runs], ["NonCompliantUserCreated"])
+time.sleep(10)  # the wait of the run's flow is over then
+check("sweep.json", invoke("DispatchFunction", json.loads((samples / "sweep.json").read_text())), {"rung": 1})

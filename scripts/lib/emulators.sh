@@ -1,0 +1,35 @@
+# The emulators of AWS. Sourced after common.sh.
+
+certificates=$work/tls
+
+# certify makes a certificate for loopback, good for a day, into $certificates.
+certify() {
+  mkdir -p "$certificates"
+  .venv-aws/bin/python scripts/aws/certificate.py "$certificates"
+}
+
+# start_ministack NAME [VARIABLE=VALUE…]: sets `endpoint`. `account` is whose
+# account it emulates, `bind` where it listens.
+account=111122223333
+bind=127.0.0.1
+start_ministack() {
+  local called=$1 port scheme=http
+  port=$(free_port)
+  shift
+  [[ " $* " != *" USE_SSL=1 "* ]] || scheme=https
+  endpoint=$scheme://$bind:$port
+  # Its listeners for FTP and MQTT would be open to the network.
+  start "$called" env "$@" BIND_HOST="$bind" GATEWAY_PORT="$port" AWS_ENDPOINT_URL="$endpoint" MINISTACK_ACCOUNT_ID="$account" \
+    SFTP_ENABLED=0 IOT_MTLS_ENABLED=0 PATH="$PWD/.venv-aws/bin:$PATH" \
+    "$PWD/.venv-aws/bin/python" "$PWD/scripts/aws/emulator.py"
+  await "$called" "$started" "$endpoint/_ministack/health"
+}
+
+# start_moto: sets `moto_endpoint`.
+start_moto() {
+  local port
+  port=$(free_port)
+  moto_endpoint=http://127.0.0.1:$port
+  start moto "$PWD/.venv-aws/bin/moto_server" -H 127.0.0.1 -p "$port"
+  await moto "$started" "$moto_endpoint/moto-api/"
+}
