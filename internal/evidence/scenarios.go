@@ -3,6 +3,7 @@ package evidence
 // Scenarios lists every scenario, in the order of the page.
 func Scenarios() []Scenario {
 	return []Scenario{
+		{"Simulated histories", "The engine keeps every promise, whatever goes wrong with workers, clocks, messages, store and actions; a seed that breaks one is told, as short as it gets."},
 		{"Killed at any moment", "Every accepted event ends as a run of each flow, every step of which is done; where the other side honours the idempotency key, once."},
 		{"Killed at its first start", "Whatever is left of the first start, the next one serves, with the key that the key file holds."},
 		{"Killed store", "What a caller was told is done is there after the kill; of one batch all is there, or nothing."},

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,11 +26,13 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/evidence"
 )
 
 var (
 	oneSeed   = flag.Int64("seed", -1, "tell the history of this seed alone")
 	firstSeed = flag.Uint64("first", 0, "the seed to begin with")
+	report    = flag.String("report", "", "a page to write the sums into")
 	histories = flag.Int("histories", 0, "how many histories are lived through; 0: a few")
 )
 
@@ -90,6 +93,17 @@ func TestHistories(t *testing.T) {
 	})
 	t.Logf("%v in %v", &all, time.Since(began).Round(time.Millisecond))
 	all.judge(t)
+	evidence.Report(t, "Simulated histories", evidence.Figures{
+		Load:    fmt.Sprintf("%d histories, %d runs, %d things done", all.histories, all.runs(), all.effects),
+		Faults:  fmt.Sprintf("%d of %d kinds", all.faults(), len(all.tally)),
+		Doubled: fmt.Sprintf("0 where the key is honoured, %d where it is ignored", all.doubles),
+		Seed:    *firstSeed,
+	})
+	if *report != "" && !t.Failed() {
+		if err := all.writeReport(*report); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // sums counts over histories.
@@ -164,7 +178,70 @@ func (s *sums) judge(t *testing.T) {
 	}
 }
 
+// tables are the sums as a page of Markdown shows them.
+func (s *sums) tables() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	b.WriteString("| | |\n|---|--:|\n")
+	row := func(what string, n any) { fmt.Fprintf(&b, "| %s | %v |\n", what, n) }
+	row("histories", s.histories)
+	row("without any fault", s.calm)
+	row("years of their own time", int(s.span/(365*24*time.Hour)))
+	row("runs", s.runs())
+	for _, state := range slices.Sorted(maps.Keys(s.states)) {
+		row("runs that "+map[responder.RunState]string{
+			responder.RunSucceeded: "succeeded", responder.RunStopped: "a check stopped", responder.RunFailed: "failed, with their cause",
+		}[state], s.states[state])
+	}
+	row("runs lost, or never ended", 0)
+	row("things done", s.effects)
+	row("done twice, where the other side honours the key", 0)
+	row("done twice, where it ignores the key", s.doubles)
+	row("promises broken", 0)
+	b.WriteString("\n| fault | times |\n|---|--:|\n")
+	for _, k := range s.kinds() {
+		row(string(k), s.tally[k])
+	}
+	b.WriteString("\n| a worker died at | before its effect | after it |\n|---|--:|--:|\n")
+	for _, await := range awaits() {
+		fmt.Fprintf(&b, "| %s | %d | %d |\n", await, s.deaths[death{await, crashBefore}], s.deaths[death{await, crashAfter}])
+	}
+	return b.String()
+}
+
+// faults is how many there were.
+func (s *sums) faults() int {
+	n := 0
+	for _, of := range s.tally {
+		n += of
+	}
+	return n
+}
+
+// kinds gives the kinds of fault there were, the frequent ones first.
+func (s *sums) kinds() []kind {
+	return slices.SortedFunc(maps.Keys(s.tally), func(a, b kind) int { return cmp.Or(s.tally[b]-s.tally[a], strings.Compare(string(a), string(b))) })
+}
+
+// writeReport puts the sums into a page, between the lines that mark their place.
+func (s *sums) writeReport(path string) error {
+	const begin, end = "<!-- simulation: what it saw last -->\n", "<!-- end of simulation -->\n"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(page), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return fmt.Errorf("%s has no place for the simulation", path)
+	}
+	return os.WriteFile(path, []byte(before+begin+s.tables()+end+after), 0o644)
+}
+
 func (s *sums) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d histories, %d of them without faults; %d years of their own time\n", s.histories, s.calm, s.span/(365*24*time.Hour))
 	fmt.Fprintf(&b, "%d runs:", s.runs())
@@ -173,12 +250,10 @@ func (s *sums) String() string {
 	}
 	fmt.Fprintf(&b, "\n%d effects, %d of them doubled, by actions that ignore the key alone\n", s.effects, s.doubles)
 	fmt.Fprintf(&b, "timers at most %v late where nothing goes wrong\n", s.late.Round(time.Millisecond))
-	total := 0
-	for _, k := range slices.SortedFunc(maps.Keys(s.tally), func(a, b kind) int { return s.tally[b] - s.tally[a] }) {
+	for _, k := range s.kinds() {
 		fmt.Fprintf(&b, "%8d  %s\n", s.tally[k], k)
-		total += s.tally[k]
 	}
-	fmt.Fprintf(&b, "%8d  faults\n", total)
+	fmt.Fprintf(&b, "%8d  faults\n", s.faults())
 	b.WriteString("workers died at, before and after its effect:")
 	for _, await := range awaits() {
 		fmt.Fprintf(&b, " %s %d, %d;", await, s.deaths[death{await, crashBefore}], s.deaths[death{await, crashAfter}])
