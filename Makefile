@@ -48,8 +48,12 @@ bench: ## Measure: detect, ingest to durable, the flow engine
 	go test -run '^$$' -bench . -benchmem ./internal/lang ./detect ./dispatch ./internal/sqlite ./cmd/responder
 
 .PHONY: test-aws
-test-aws: ## Test the AWS adapters and actions against emulators on this machine (Python 3 with venv)
+test-aws: ## Check, build and deploy the templates into an emulator of AWS here, and test all of it (Python 3.11 with venv)
 	./scripts/test-aws.sh
+
+.PHONY: test-sam-local
+test-sam-local: ## Invoke each function with `sam local invoke` in a container (Python 3.11 with venv, a Docker engine)
+	./scripts/test-sam-local.sh
 
 # What test-faults runs, a line each: the package, which tests, and how much of it.
 # The program that dies is the one that is shipped, but for its named points.
