@@ -336,7 +336,7 @@ func TestRevive(t *testing.T) {
 // succeeded is as it was.
 func TestReviveAny(t *testing.T) {
 	wait := responder.Step{Kind: responder.StepWait, Wait: time.Minute}
-	for seed := range uint64(3000) {
+	for seed := range uint64(1000) {
 		dice := rand.New(rand.NewPCG(seed, 11))
 		run := newRun(group(responder.StepParallel, group(responder.StepSequential, act("N"), act("C")), onError(act("C"), responder.PolicySteps, act("C")), race(act("R"), act("N"), wait)),
 			responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("C")}, Else: []responder.Step{act("R")}}, act("R"))

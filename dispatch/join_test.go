@@ -219,7 +219,7 @@ func TestJoinAnyCrashes(t *testing.T) {
 // begins afterwards.
 func TestJoinAnyOrders(t *testing.T) {
 	wait := responder.Step{Kind: responder.StepWait, Wait: time.Minute}
-	for seed := range uint64(3000) {
+	for seed := range uint64(1000) {
 		dice := rand.New(rand.NewPCG(seed, 7))
 		run := newRun(race(group(responder.StepSequential, act("N"), act("C")), act("C"), race(act("R"), wait), group(responder.StepParallel, act("N"), act("N"))), act("N"))
 		decided := false

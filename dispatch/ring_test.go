@@ -478,21 +478,3 @@ func TestConfig(t *testing.T) {
 		t.Errorf("%d writes for four steps", run.Version)
 	}
 }
-
-func BenchmarkRun(b *testing.B) {
-	t := &testing.T{}
-	w := newWorld(t, strings.ReplaceAll(fullFlow, "wait: 10m", "wait: 0"))
-	d := w.dispatcher()
-	ctx := context.Background()
-	for n := 0; b.Loop(); n++ {
-		f := w.finding("UnauthorizedInstanceCreated")
-		f.Number = n
-		body, err := responder.Bell{Finding: &f}.Encode()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if failures := d.Handle(ctx, []responder.Delivery{{ID: "1", Body: body}}); len(failures) > 0 {
-			b.Fatal(failures)
-		}
-	}
-}

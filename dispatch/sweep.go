@@ -13,7 +13,8 @@ import (
 )
 
 // maxSweep is the most runs that one sweep rings for; the next takes the rest.
-const maxSweep = 1000
+// Where many wait until the same time of day, it bounds how late the last is.
+const maxSweep = 10_000
 
 // ringAgain is how long after a ring a sweep leaves a run alone: the bell may
 // still be on its way through a queue that is behind. It is less than the minute
