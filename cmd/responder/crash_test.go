@@ -181,7 +181,7 @@ func (c *cli) live(d death, prefix string, env []string) (accepted []string, atP
 	defer cancel()
 	context.AfterFunc(ctx, func() { _ = v.cmd.Process.Kill() })
 	if url := v.address(ctx); url != "" {
-		accepted = c.flood(c.postTo(url), v.gone, prefix)
+		accepted = c.flood(c.doorAt(url), v.gone, prefix)
 	}
 	<-v.gone
 	ours := end.Stop() // it died before its time

@@ -23,6 +23,8 @@ type cli struct {
 	dir  string
 	data string
 	env  map[string]string
+
+	shell string // what a shell does before it becomes the program, for launch
 }
 
 func newCLI(t *testing.T) *cli {

@@ -46,7 +46,11 @@ func (c *cli) launch(env ...string) *victim {
 	if program == "" {
 		program = os.Args[0]
 	}
-	v.cmd = exec.Command(program, c.args([]string{"run", "--live", "--listen", "127.0.0.1:0", "--data", c.data})...)
+	arguments := append([]string{program}, c.args([]string{"run", "--live", "--listen", "127.0.0.1:0", "--data", c.data})...)
+	if c.shell != "" {
+		arguments = append([]string{"/bin/sh", "-c", c.shell + ` && exec "$@"`, "sh"}, arguments...)
+	}
+	v.cmd = exec.Command(arguments[0], arguments[1:]...)
 	v.cmd.Env = append(append(os.Environ(), asResponder+"=1"), env...)
 	v.cmd.Stdout, v.cmd.Stderr = v.out, v.out
 	if err := v.cmd.Start(); err != nil {
@@ -132,7 +136,7 @@ func (v *victim) served() *door {
 	if url == "" {
 		v.t.Fatalf("it does not serve; it said\n%s", v.said())
 	}
-	return v.postTo(url)
+	return v.doorAt(url)
 }
 
 // door is where events are posted to.
@@ -141,13 +145,13 @@ type door struct {
 	client   *http.Client
 }
 
-func (c *cli) postTo(url string) *door {
+func (c *cli) doorAt(url string) *door {
 	c.t.Helper()
 	key, err := os.ReadFile(filepath.Join(c.data, keyFile))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &door{url, strings.TrimSpace(string(key)), &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
+	return &door{url, strings.TrimSpace(string(key)), &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}}
 }
 
 // event posts one CreateUser whose user and event have a name, and gives the

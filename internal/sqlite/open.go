@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -19,10 +21,16 @@ import (
 // Errors of this package, to be told apart with errors.Is.
 var (
 	ErrInUse    = errors.New("in use by another Responder")
-	ErrDamaged  = errors.New("not a database, or a damaged one")
+	ErrDamaged  = errors.New("not a database, or a damaged one: put back a copy of it, or name another folder to begin anew (it is left as it is)")
 	ErrForeign  = errors.New("a database, but not of Responder")
 	ErrReadOnly = errors.New("opened for reading only")
 	ErrClosed   = errors.New("closed")
+
+	// What passes, or can be mended from outside; until then nothing is kept.
+	ErrFull    = errors.New("the disk is full: make room, and work goes on by itself")
+	ErrLocked  = errors.New("another program holds the database locked: end it, and work goes on by itself")
+	ErrRefused = errors.New("the disk refuses to read or write: see to the disk, its quota and its mount")
+	ErrGuarded = errors.New("the file or its folder cannot be written to: give the right to, or name another folder")
 )
 
 // readers bounds the connections that read at the same time.
@@ -244,15 +252,40 @@ func failed(operation string, err error) error {
 	return fmt.Errorf("%s: %w", operation, explain(err))
 }
 
-// explain marks SQLite's errors that have a name here.
+// explain marks errors of SQLite and of files that have a name here.
 func explain(err error) error {
-	var e *driver.Error
-	if !errors.As(err, &e) {
+	name := nameOf(err)
+	if name == nil || errors.Is(err, name) {
 		return err
 	}
-	switch e.Code() & 0xff { // the rest is detail
-	case codes.SQLITE_NOTADB, codes.SQLITE_CORRUPT:
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	return fmt.Errorf("%w: %w", name, err)
+}
+
+func nameOf(err error) error {
+	var e *driver.Error
+	switch {
+	case errors.As(err, &e):
+		return nameOfCode(e.Code() & 0xff) // the rest is detail
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return ErrGuarded
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return ErrFull
 	}
-	return err
+	return nil
+}
+
+func nameOfCode(code int) error {
+	switch code {
+	case codes.SQLITE_NOTADB, codes.SQLITE_CORRUPT:
+		return ErrDamaged
+	case codes.SQLITE_FULL:
+		return ErrFull
+	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
+		return ErrLocked
+	case codes.SQLITE_IOERR:
+		return ErrRefused
+	case codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN:
+		return ErrGuarded
+	}
+	return nil
 }
