@@ -25,8 +25,8 @@ const maxRunJSON = 32 << 20
 // which does not know a word parks the run and does not pass over the word:
 //
 //	1  the first
-//	2  waits until a time of day; joins of any; timeouts of flows; runs whose notices a cooldown
-//	   suppresses; audits
+//	2  waits until a time of day, joins of any, timeouts of flows, notices that
+//	   a cooldown suppresses, audits
 const RunVersion = 2
 
 // RunRetention is how long a finished run is kept at the least, and so how long

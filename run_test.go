@@ -1,7 +1,9 @@
 package responder_test
 
 import (
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/skycrafters/responder"
 )
@@ -27,6 +29,41 @@ func TestFailedSteps(t *testing.T) {
 		run := &responder.Run{Steps: test.steps}
 		if got := run.Summary().FailedSteps; got != test.want {
 			t.Errorf("%s: %d failed steps, want %d", name, got, test.want)
+		}
+	}
+}
+
+// TestRunForms: a run is written in the oldest form that says all it holds, so
+// that an older Responder parks what it would misread.
+func TestRunForms(t *testing.T) {
+	deep := func(step responder.Step) []responder.Step {
+		return []responder.Step{{Kind: responder.StepIf, Else: []responder.Step{{Kind: responder.StepSequential, OnError: &responder.OnError{Steps: []responder.Step{step}}}}}}
+	}
+	for name, tt := range map[string]struct {
+		run  responder.Run
+		want int
+	}{
+		"nothing new":     {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Wait: time.Hour})}, Resumed: 3}, 1},
+		"a time of day":   {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Until: &responder.Until{Clock: "08:00", Zone: "UTC"}})}}, 2},
+		"a join of any":   {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Join: responder.JoinAny})}}, 2},
+		"a deadline":      {responder.Run{Deadline: time.Unix(1, 0).UTC()}, 2},
+		"quiet notices":   {responder.Run{Suppressed: 1}, 2},
+		"an audit":        {responder.Run{Audit: []responder.Audit{{By: "bob", What: responder.DeedCancel}}}, 2},
+		"as it was asked": {responder.Run{V: 2}, 2},
+	} {
+		run := tt.run
+		run.V = max(run.V, 1)
+		data, err := responder.EncodeRun(&run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := responder.DecodeRun(data)
+		if err != nil || back.V != tt.want {
+			t.Errorf("%s: form %d, %v; want %d", name, back.V, err, tt.want)
+		}
+		back.V, back.Steps = run.V, run.Steps
+		if err == nil && !reflect.DeepEqual(*back, run) {
+			t.Errorf("%s: read back %+v, want %+v", name, *back, run)
 		}
 	}
 }

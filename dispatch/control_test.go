@@ -288,9 +288,9 @@ func TestRevive(t *testing.T) {
 	}{
 		{"a check", newRun(act("N"), act("C")), [][]Outcome{good("0"), bad("1", responder.Check)}, "attempt 1"},
 		{"a notice that was passed by is not sent", newRun(act("N"), act("C")), [][]Outcome{bad("0", responder.Notice), bad("1", responder.Check)}, "attempt 1"},
-		{"one that came to no attempt begins anew", newRun(act("C")), [][]Outcome{{Begun{Path: "0", Action: "C", Kind: responder.Check}, Tried{Path: "0", Err: errors.New("parameter is empty")}}}, "begin 0"},
-		{"an if that could not be judged", newRun(responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("N")}}), [][]Outcome{{Tried{Path: "0", Err: errors.New("if")}}}, "begin 0"},
-		{"a group that could not be judged", newRun(group(responder.StepSequential, act("N"))), [][]Outcome{{Begun{Path: "0"}, Tried{Path: "0", Err: errors.New("if")}}}, "begin 0"},
+		{"one that came to no attempt begins anew", newRun(act("C")), [][]Outcome{{Unfit{Path: "0", Action: "C", Kind: responder.Check, Err: errors.New("parameter is empty")}}}, "begin 0"},
+		{"an if that could not be judged", newRun(responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("N")}}), [][]Outcome{{Unfit{Path: "0", Err: errors.New("if")}}}, "begin 0"},
+		{"a group that could not be judged", newRun(group(responder.StepSequential, act("N"))), [][]Outcome{{Unfit{Path: "0", Err: errors.New("if")}}}, "begin 0"},
 		{"inside groups", newRun(group(responder.StepSequential, act("N"), responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("C")}})),
 			[][]Outcome{begin("0"), good("0.0"), begin("0.1"), bad("0.1.then.0", responder.Check)}, "attempt 0.1.then.0"},
 		{"branches that failed, not the others", newRun(group(responder.StepParallel, act("C"), act("N"), act("C"))),

@@ -65,6 +65,9 @@ func TestJoinAny(t *testing.T) {
 		{"a branch of steps wins", newRun(race(group(responder.StepSequential, act("N"), act("N")), wait)), []line{
 			{Begun{Path: "0"}, "begin 0.0, begin 0.1"}, {Begun{Path: "0.1"}, "begin 0.0"}, {Begun{Path: "0.0"}, "begin 0.0.0"}, {Skipped{Path: "0.0.0"}, "begin 0.0.1"}, {Skipped{Path: "0.0.1"}, "succeeded"}},
 			"0 succeeded, 0.0 succeeded, 0.1 cancelled, 0.0.0 skipped, 0.0.1 skipped"},
+		{"what cannot be begun has not won", newRun(race(responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("N")}}, wait), act("N")), []line{
+			{Begun{Path: "0"}, "begin 0.0, begin 0.1"}, {Begun{Path: "0.1"}, "begin 0.0"}, {Unfit{Path: "0.0", Err: errors.New("if")}, "until +10s"}, {Passed{"0.1"}, "begin 1"}},
+			"0 succeeded, 0.0 failed, 0.1 succeeded"},
 		{"what was skipped has not won", newRun(race(act("N"), act("N")), act("N")), []line{
 			{Begun{Path: "0"}, "begin 0.0, begin 0.1"}, {Skipped{Path: "0.0"}, "begin 0.1"}, {begun("0.1", notice), "attempt 0.1"}, {ends("0.1", nil), "begin 1"}},
 			"0 succeeded, 0.0 skipped, 0.1 succeeded"},

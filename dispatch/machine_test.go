@@ -171,7 +171,7 @@ func TestMachine(t *testing.T) {
 			{Begun{Path: "0", Branch: branchElse}, "begin 0.else.0"}, {Skipped{Path: "0.else.0"}, "begin 1"}}},
 		{"no else", newRun(responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("N")}}, act("N")), []line{{Begun{Path: "0", Branch: branchElse}, "begin 1"}}},
 		{"an if that cannot be judged", newRun(responder.Step{Kind: responder.StepIf, Steps: []responder.Step{act("N")}}, act("N")), []line{
-			{Tried{Path: "0", Err: errors.New("if: odd")}, "failed: step 0 (if): if: odd"}}},
+			{Unfit{Path: "0", Err: errors.New("if: odd")}, "failed: step 0 (if): if: odd"}}},
 		{"a path that is not there", newRun(act("N")), []line{{ok("7"), "begin 0"}, {ok("0.then.0"), "begin 0"}, {ok(""), "begin 0"}, {ok("0.0"), "begin 0"}, {ok("-1"), "begin 0"}}},
 	}
 	for _, tt := range tests {

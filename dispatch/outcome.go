@@ -30,6 +30,15 @@ type Begun struct {
 	Body   any
 }
 
+// Unfit: the step cannot be begun: its condition, or what it is to be given,
+// cannot be evaluated, or comes to nothing where something is needed.
+type Unfit struct {
+	Path
+	Action string
+	Kind   responder.Kind
+	Err    error
+}
+
 // Skipped: the step is not to be done.
 type Skipped struct {
 	Path
@@ -148,6 +157,11 @@ func (o Begun) apply(c *change) {
 	case c.step.Kind == responder.StepWait:
 		c.wait(c.step.Wait)
 	}
+}
+
+func (o Unfit) apply(c *change) {
+	c.state.Action, c.state.Kind = o.Action, o.Kind
+	c.fail(o.Err)
 }
 
 func (o Skipped) apply(c *change) {

@@ -38,10 +38,12 @@ func (d *Dispatcher) scene(run *responder.Run) (scene, error) {
 
 // begin judges a step's condition and resolves what resolves once: parameters,
 // and the moment that a time of day means. What goes wrong fails the step.
-func (s scene) begin(run *responder.Run, task Task, now time.Time, skipWaits bool) []Outcome {
+func (s scene) begin(run *responder.Run, task Task, now time.Time, skipWaits bool) Outcome {
 	path := Path(task.Path)
 	begun, spec, err := s.cast(run, task)
-	fail := func(err error) []Outcome { return []Outcome{begun, Tried{Path: path, Err: err}} }
+	fail := func(err error) Outcome {
+		return Unfit{Path: path, Action: begun.Action, Kind: begun.Kind, Err: err}
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -55,9 +57,9 @@ func (s scene) begin(run *responder.Run, task Task, now time.Time, skipWaits boo
 	case task.Step.Kind == responder.StepIf:
 		begun.Branch = branchElse
 	case !yes:
-		return []Outcome{Skipped{Path: path, Action: begun.Action, Kind: begun.Kind}}
+		return Skipped{Path: path, Action: begun.Action, Kind: begun.Kind}
 	case task.Step.Kind == responder.StepWait && skipWaits:
-		return []Outcome{Skipped{Path: path, Would: waiting(task.Step), Why: "waits are passed over here"}}
+		return Skipped{Path: path, Would: waiting(task.Step), Why: "waits are passed over here"}
 	case task.Step.Until != nil:
 		if begun.Until, err = nextTime(*task.Step.Until, now); err != nil {
 			return fail(err)
@@ -67,7 +69,7 @@ func (s scene) begin(run *responder.Run, task Task, now time.Time, skipWaits boo
 			return fail(err)
 		}
 	}
-	return []Outcome{begun}
+	return begun
 }
 
 // waiting says what a wait would do.

@@ -252,9 +252,7 @@ func (w *worker) next() (Task, bool) {
 func (w *worker) take(task Task, flow responder.Flow) (flight, bool) {
 	switch task.Verb {
 	case Begin:
-		for _, o := range w.scene.begin(w.run, task, w.now(), w.SkipWaits) {
-			w.apply(o)
-		}
+		w.apply(w.scene.begin(w.run, task, w.now(), w.SkipWaits))
 	case Pass:
 		w.apply(Passed{Path(task.Path)})
 	case Lose:

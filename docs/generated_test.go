@@ -11,6 +11,7 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/detect"
+	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -24,10 +25,11 @@ var part = regexp.MustCompile(`(?s)(<!-- made from the code: (\w+) -->\n).*?(<!-
 // TestMade holds the parts of the pages to the code.
 func TestMade(t *testing.T) {
 	made := map[string]func(*testing.T) string{
+		"runmoves": runMoves, "stepmoves": stepMoves,
 		"helpers": helpers, "calm": calm, "severities": severities, "rulewords": ruleWords, "flowwords": flowWords, "defaults": defaults, "bounds": bounds,
 	}
 	used := map[string]bool{}
-	for _, page := range []string{"rules.md", "flows.md"} {
+	for _, page := range []string{"rules.md", "flows.md", root + "ARCHITECTURE.md"} {
 		text := part.ReplaceAllStringFunc(read(t, page), func(whole string) string {
 			m := part.FindStringSubmatch(whole)
 			make := made[m[2]]
@@ -189,6 +191,30 @@ func bounds(t *testing.T) string {
 		{"what a run keeps of an error", kept.size("maxErrorText")},
 		{"a run as stored, compressed; one that outgrows it ends as `failed`", run.count("MaxRunBytes") + " bytes"},
 	})
+}
+
+func runMoves(*testing.T) string { return movesTable(dispatch.RunMoves()) }
+
+func stepMoves(*testing.T) string { return movesTable(dispatch.StepMoves()) }
+
+// movesTable shows a state machine, a row a move. That the code does this and
+// nothing else, tests of dispatch see to.
+func movesTable[S ~string](moves []dispatch.Move[S]) string {
+	name := func(s S) string {
+		if s == "" {
+			return "(none)"
+		}
+		return code(string(s))
+	}
+	var rows [][]string
+	for _, m := range moves {
+		var from []string
+		for _, s := range m.From {
+			from = append(from, name(s))
+		}
+		rows = append(rows, []string{strings.Join(from, ", "), name(m.To), m.Who, m.When})
+	}
+	return table([]string{"from", "to", "who", "when"}, rows)
 }
 
 // TestBuiltins: rules.md names every built-in that is of use.
