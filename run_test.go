@@ -52,7 +52,7 @@ func TestRunForms(t *testing.T) {
 		"as it was asked": {responder.Run{V: 2}, 2},
 	} {
 		run := tt.run
-		run.V = max(run.V, 1)
+		run.V, run.Finding.Event = max(run.V, 1), []byte("{}")
 		data, err := responder.EncodeRun(&run)
 		if err != nil {
 			t.Fatal(err)
