@@ -91,19 +91,24 @@ func writeKey(folder, key string) error {
 	if old, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(old)) == key {
 		return os.Chmod(path, 0o600)
 	}
-	temporary, err := os.CreateTemp(folder, keyFile+".*") // 0600
-	if err != nil {
-		return fmt.Errorf("api key: %w", err)
-	}
-	defer os.Remove(temporary.Name()) // no longer there if all went well
-	if _, err := temporary.WriteString(key + "\n"); err != nil {
-		return errors.Join(fmt.Errorf("api key: %w", err), temporary.Close())
-	}
-	if err := temporary.Close(); err != nil {
-		return fmt.Errorf("api key: %w", err)
-	}
-	if err := os.Rename(temporary.Name(), path); err != nil {
+	if err := replaceFile(path, []byte(key+"\n")); err != nil {
 		return fmt.Errorf("api key: %w", err)
 	}
 	return nil
+}
+
+// replaceFile writes a file that its owner alone can read, whole or not at all.
+func replaceFile(path string, data []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name()) // no longer there if all went well
+	if _, err := temporary.Write(data); err != nil {
+		return errors.Join(err, temporary.Close())
+	}
+	if err := temporary.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), path)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/dynamodb"
 	"github.com/skycrafters/responder/internal/sqlite"
 	"github.com/skycrafters/responder/internal/sqs"
@@ -81,10 +82,12 @@ type graveyard struct {
 
 // store is what a Responder keeps, wherever that is.
 type store struct {
-	runs  runs
-	dead  []graveyard
-	told  func(error) error // says of a port's error what people should read
-	close func() error
+	runs    runs
+	dead    []graveyard
+	control control                               // what can be done to runs; of a store that is open to be changed
+	caller  func(context.Context) (string, error) // who operates a stack
+	told    func(error) error                     // says of a port's error what people should read
+	close   func() error
 }
 
 // withStore does something with what is kept at the place that a command's
@@ -111,10 +114,11 @@ func (a *app) open(ctx context.Context, h home, to access) (*store, error) {
 		return nil, err
 	}
 	return &store{
-		runs:  db.Runs(),
-		dead:  []graveyard{{eventsName, eventsQueue(db)}, {findingsName, findingsQueue(db)}},
-		told:  func(err error) error { return err },
-		close: db.Close,
+		runs:    db.Runs(),
+		control: dispatch.Control{Runs: db.Runs(), Findings: findingsQueue(db), Now: a.now},
+		dead:    []graveyard{{eventsName, eventsQueue(db)}, {findingsName, findingsQueue(db)}},
+		told:    func(err error) error { return err },
+		close:   db.Close,
 	}, nil
 }
 
@@ -142,10 +146,13 @@ func (a *app) openDeployed(ctx context.Context, h home) (*store, error) {
 	dead := func(name, url, deadURL string) graveyard {
 		return graveyard{name, sqs.NewDead(sqs.NewQueue(queues, url, rand.Float64), deadURL, name, a.now)}
 	}
+	runs := dynamodb.NewRuns(awsdynamodb.NewFromConfig(cfg), s.RunsTable, a.now)
 	return &store{
-		runs:  dynamodb.NewRuns(awsdynamodb.NewFromConfig(cfg), s.RunsTable, a.now),
-		dead:  []graveyard{dead(eventsName, s.EventsQueueURL, s.EventsDeadURL), dead(findingsName, s.FindingsQueueURL, s.FindingsDeadURL)},
-		told:  func(err error) error { return fmt.Errorf("stack %s: %w", s.Name, stack.Explain(err)) },
-		close: func() error { return nil },
+		runs:    runs,
+		control: dispatch.Control{Runs: runs, Findings: sqs.NewQueue(queues, s.FindingsQueueURL, rand.Float64), Now: a.now},
+		caller:  func(ctx context.Context) (string, error) { return caller(ctx, s) },
+		dead:    []graveyard{dead(eventsName, s.EventsQueueURL, s.EventsDeadURL), dead(findingsName, s.FindingsQueueURL, s.FindingsDeadURL)},
+		told:    func(err error) error { return fmt.Errorf("stack %s: %w", s.Name, stack.Explain(err)) },
+		close:   func() error { return nil },
 	}, nil
 }

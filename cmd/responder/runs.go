@@ -17,10 +17,10 @@ import (
 
 func (a *app) runsCommand() *cobra.Command {
 	var h home
-	cmd := &cobra.Command{Use: "runs", Short: "Look at runs: what was done about findings",
-		Long: "Lists and shows runs: what was done about findings, and why not. They are those of the data folder that\n`responder run` uses (--data), or of a deployed stack (--stack), found by --profile and --region as the AWS\nCLI finds them and read through the stack's operator role.\n\n" +
+	cmd := &cobra.Command{Use: "runs", Short: "Look at runs, and cancel, retry or repeat them",
+		Long: "Lists, shows and steers runs: what was done about findings, and why not. They are those of the data folder that\n`responder run` uses (--data), or of a deployed stack (--stack), found by --profile and --region as the AWS\nCLI finds them and read through the stack's operator role.\n\n" +
 			"  responder runs list --stack responder --state failed",
-		Args: args(0, 0, "a subcommand: list or show"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+		Args: args(0, 0, "a subcommand: list, show, export, cancel, retry or again"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	h.add(cmd.PersistentFlags())
 	var q responder.RunQuery
 	var state, since string
@@ -45,17 +45,44 @@ func (a *app) runsCommand() *cobra.Command {
 	list.Flags().StringVar(&q.Flow, "flow", "", "only runs of this flow")
 	list.Flags().StringVar(&since, "since", "", "only runs begun at or after this time")
 	list.Flags().IntVar(&q.Max, "max", 50, "at most so many")
-	show := &cobra.Command{
-		Use: "show ID", Short: "Show a run: finding, steps, attempts, errors", Args: args(1, 1, "the id of a run, or its beginning"),
+	cmd.AddCommand(list, a.showCommand(&h), a.exportCommand(&h))
+	for _, d := range deeds() {
+		cmd.AddCommand(a.deedCommand(&h, d))
+	}
+	return cmd
+}
+
+func (a *app) showCommand(h *home) *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "Show a run: finding, steps, attempts, waits, errors, and what people did to it", Args: args(1, 1, "the id of a run, or its beginning"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
 				return usagef("the id of a run is empty")
 			}
-			return a.withStore(cmd, &h, toLook, func(s *store) error { return a.showRun(cmd.Context(), s, args[0]) })
+			return a.withStore(cmd, h, toLook, func(s *store) error {
+				if follow {
+					return a.followRun(cmd.Context(), s, args[0])
+				}
+				return a.showRun(cmd.Context(), s, args[0])
+			})
 		},
 	}
-	cmd.AddCommand(list, show)
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on telling what changes until the run has ended")
 	return cmd
+}
+
+func (a *app) exportCommand(h *home) *cobra.Command {
+	return &cobra.Command{
+		Use: "export ID", Short: "Write a run as JSON that a test can live again: event, flow, and how each step ended", Args: args(1, 1, "the id of a run, or its beginning"),
+		Long: "Writes one JSON object: the finding with its event, the flow as the run began with it, and of each step that\nwas reached its parameters, attempts and result. Secrets stay references; what the event holds is in it.\n\n  responder runs export 3f9c > fixture.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return usagef("the id of a run is empty")
+			}
+			return a.withStore(cmd, h, toLook, func(s *store) error { return a.exportRun(cmd.Context(), s, args[0]) })
+		},
+	}
 }
 
 func readState(text string) (responder.RunState, error) {
@@ -106,8 +133,19 @@ func (a *app) failedSteps(r responder.RunSummary) string {
 	return a.paint().red(fmt.Sprintf(" (%s failed)", count(r.FailedSteps, "step")))
 }
 
-// shortID is enough of an id to name a run.
-func shortID(id string) string { return id[:min(12, len(id))] }
+// shortID is enough of an id to name a run: its beginning, and which time it is
+// run again.
+func shortID(id string) string {
+	first, _, _ := strings.Cut(id, "#")
+	return first[:min(12, len(first))] + id[len(first):]
+}
+
+// means reports whether somebody who writes an id, or its beginning, means a run.
+func means(written, id string) bool {
+	beginning, again, _ := strings.Cut(written, "#")
+	first, number, _ := strings.Cut(id, "#")
+	return strings.HasPrefix(first, beginning) && again == number
+}
 
 func (a *app) state(s responder.RunState) string {
 	p := a.paint()
@@ -137,7 +175,7 @@ func find(ctx context.Context, s *store, id string) (*responder.Run, error) {
 			return nil, s.told(err)
 		}
 		for _, r := range page.Runs {
-			if !strings.HasPrefix(r.ID, id) {
+			if !means(id, r.ID) {
 				continue
 			}
 			if found != "" {
@@ -163,6 +201,11 @@ func (a *app) showRun(ctx context.Context, s *store, id string) error {
 	if err != nil {
 		return err
 	}
+	return a.writeRun(r)
+}
+
+// writeRun writes all there is of a run.
+func (a *app) writeRun(r *responder.Run) error {
 	if a.format == "json" {
 		return a.printJSON(r)
 	}
@@ -185,6 +228,15 @@ func (a *app) tellRun(r *responder.Run) {
 	fmt.Fprintf(a.stdout, "  began      %s, last change %s\n", r.Created.UTC().Format(time.RFC3339), r.Updated.UTC().Format(time.RFC3339))
 	if !r.Due.IsZero() {
 		fmt.Fprintf(a.stdout, "  due        %s\n", r.Due.UTC().Format(time.RFC3339))
+	}
+	if !r.Deadline.IsZero() && !r.State.Ended() {
+		fmt.Fprintf(a.stdout, "  fails      %s, if it has not ended then\n", r.Deadline.UTC().Format(time.RFC3339))
+	}
+	if r.Suppressed > 0 {
+		fmt.Fprintf(a.stdout, "  suppressed number %d of its cooldown\n", r.Suppressed)
+	}
+	for _, d := range r.Audit {
+		a.tellDeed(d)
 	}
 	dispatch.Walk(r.Flow.Steps, func(path string, step *responder.Step) { a.tellStep(path, step, r.Steps[path]) })
 }
@@ -216,7 +268,14 @@ func (a *app) tellStep(path string, step *responder.Step, state *responder.StepS
 		if attempt.Error != "" {
 			ended += ": " + line(attempt.Error, 300)
 		}
-		fmt.Fprintf(a.stdout, "%sattempt %d at %s %s\n", deeper, n+1, attempt.Began.UTC().Format(time.RFC3339), ended)
+		what := "attempt"
+		if attempt.Verify {
+			what = "look whether it was done"
+		}
+		if attempt.Unknown {
+			ended += " (nobody knows whether it acted)"
+		}
+		fmt.Fprintf(a.stdout, "%s%s %d at %s %s\n", deeper, what, n+1, attempt.Began.UTC().Format(time.RFC3339), ended)
 	}
 	keys := make([]string, 0, len(state.Result))
 	for k := range state.Result {

@@ -48,7 +48,7 @@ func (o runOptions) served() []string {
 }
 
 // serve works on the paths, then on what is posted.
-func (r *running) serve(ctx context.Context, paths []string) error {
+func (r *running) serve(ctx context.Context, paths []string) (err error) {
 	p := r.pipeline
 	made, err := ensureKey(ctx, p.db.Secrets(), r.folder, r.getenv("RESPONDER_API_KEY"))
 	if err != nil {
@@ -68,13 +68,18 @@ func (r *running) serve(ctx context.Context, paths []string) error {
 			return err
 		}
 	}
+	reception, err := r.listenControl()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reception.close()) }()
 	r.tally.goLive(&live{running: r})
 	watcher := r.watch()
 	defer watcher.Close()
 	if err := r.tellServing(server.URL(), made); err != nil {
 		return err
 	}
-	return sideBySide(ctx, p.serve, server.Serve, watcher.loop)
+	return sideBySide(ctx, p.serve, server.Serve, reception.server.Serve, watcher.loop)
 }
 
 // tellServing tells where requests are taken and where their key lies.
