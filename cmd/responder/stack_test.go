@@ -17,8 +17,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/dynamodb"
 )
 
 // deployment acts as AWS with one deployed stack: CloudFormation and STS in
@@ -38,6 +44,7 @@ type deployment struct {
 	regions  map[string]bool     // that were asked
 	callers  map[string]bool     // access keys that asked CloudFormation
 	receipts int
+	items    map[string]json.RawMessage // of the runs' table, by id
 }
 
 // letter is a message on a queue.
@@ -49,7 +56,7 @@ type letter struct {
 
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()
-	d := &deployment{t: t, status: "CREATE_COMPLETE", secret: "the-api-key-of-the-stack", queues: map[string][]letter{}, regions: map[string]bool{}, callers: map[string]bool{}}
+	d := &deployment{t: t, status: "CREATE_COMPLETE", secret: "the-api-key-of-the-stack", queues: map[string][]letter{}, regions: map[string]bool{}, callers: map[string]bool{}, items: map[string]json.RawMessage{}}
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
 	d.url = server.URL
@@ -164,7 +171,7 @@ func (d *deployment) query(w http.ResponseWriter, body string) {
 		}
 		fmt.Fprint(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAOPERATOR</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`)
 	default:
-		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account><Arn>arn:aws:iam::111122223333:user/ann</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 	}
 }
 
@@ -175,6 +182,7 @@ func (d *deployment) call(w http.ResponseWriter, call string, body []byte) {
 		Entries  []struct {
 			Id, MessageBody, ReceiptHandle string
 		}
+		Key, Item map[string]json.RawMessage
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		d.t.Error(err)
@@ -194,6 +202,17 @@ func (d *deployment) call(w http.ResponseWriter, call string, body []byte) {
 	case "Query":
 		d.answer(w, http.StatusOK, map[string]any{"Items": []any{}, "Count": 0, "ScannedCount": 0})
 	case "GetItem":
+		answer := map[string]any{}
+		if item, ok := d.items[string(in.Key["id"])]; ok {
+			answer["Item"] = item
+		}
+		d.answer(w, http.StatusOK, answer)
+	case "PutItem":
+		item, err := json.Marshal(in.Item)
+		if err != nil {
+			d.t.Error(err)
+		}
+		d.items[string(in.Item["id"])] = item
 		d.answer(w, http.StatusOK, map[string]any{})
 	case "GetSecretValue":
 		d.answer(w, http.StatusOK, map[string]any{"SecretString": d.secret, "CreatedDate": 1})
@@ -271,6 +290,33 @@ func TestStackRuns(t *testing.T) {
 	}
 }
 
+// TestStackControl: what is done to a run of a stack is done by conditional
+// writes of the operator, rung for, and kept with the caller's ARN.
+func TestStackControl(t *testing.T) {
+	c, d := newStackCLI(t)
+	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &d.url, Credentials: credentials.NewStaticCredentialsProvider("ASIAOPERATOR", "s", "")}
+	runs := dynamodb.NewRuns(awsdynamodb.NewFromConfig(cfg), "runs", time.Now)
+	run := &responder.Run{
+		V: 1, ID: "abc", Token: "t", State: responder.RunWaiting, Due: time.Now().Add(time.Hour), Created: time.Now(), Updated: time.Now(),
+		Flow: responder.FlowSnapshot{Name: "tell"}, Finding: responder.Finding{Rule: "R", Key: "k", Event: []byte(`{}`)},
+	}
+	if err := runs.Create(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := c.run(exitDone, "runs", "cancel", "abc", "--why", "a drill", "--stack", "responder")
+	c.has(out, "abc is cancelled (tell")
+	out, _ = c.run(exitDone, "runs", "show", "abc", "--stack", "responder")
+	c.has(out, "cancelled by arn:aws:iam::111122223333:user/ann: a drill")
+	out, _ = c.run(exitDone, "runs", "retry", "abc", "--stack", "responder")
+	c.has(out, "abc goes on")
+	if rung := d.queues["findings"]; len(rung) != 1 || !strings.Contains(rung[0].body, `"wake":"abc"`) {
+		t.Errorf("rung: %v", rung)
+	}
+	d.set(&d.refuse, "AccessDeniedException")
+	_, errs := c.run(exitFailed, "runs", "cancel", "abc", "--stack", "responder")
+	c.has(errs, "stack responder: AccessDeniedException")
+}
+
 // TestStackPlace: region, profile and credentials are found as the AWS CLI finds them.
 func TestStackPlace(t *testing.T) {
 	c, d := newStackCLI(t)
@@ -312,7 +358,7 @@ func TestStackPlace(t *testing.T) {
 
 func TestStackUsage(t *testing.T) {
 	c := newCLI(t)
-	for _, command := range []string{"runs list", "runs show x", "dlq list", "dlq redrive", "dlq purge", "send events"} {
+	for _, command := range []string{"runs list", "runs show x", "runs cancel x", "runs export x", "dlq list", "dlq redrive", "dlq purge", "send events"} {
 		for flags, want := range map[string]string{
 			"--stack responder --data x":  "give one of them",
 			"--stack=":                    "--stack is empty",
