@@ -309,6 +309,8 @@ func TestRevive(t *testing.T) {
 			[][]Outcome{begin("0"), begin("0.0"), {Begun{Path: "0.1", Action: "C", Kind: responder.Check}, Attempting{Path: "0.1"}, Tried{Path: "0.1", Err: &responder.Transient{Err: errors.New("busy")}}}}, "begin 0.0, attempt 0.1, begin 0.2"},
 		{"a repair in doubt is looked into", newRun(act("R")),
 			[][]Outcome{{Begun{Path: "0", Action: "R", Kind: responder.Repair}, Attempting{Path: "0"}}}, "verify 0"},
+		{"one that was looked into in vain is looked into again", newRun(responder.Step{Kind: responder.StepAction, Action: "R", Retry: &responder.Retry{Attempts: 1}}),
+			[][]Outcome{{Begun{Path: "0", Action: "R", Kind: responder.Repair}, Attempting{Path: "0"}, Tried{Path: "0", Err: &responder.Unknown{Err: errors.New("lost")}}, Attempting{Path: "0", Verify: true}, Verified{Path: "0"}}}, "verify 0"},
 	} {
 		run := tt.run
 		for _, outcomes := range tt.do {
@@ -648,5 +650,46 @@ func TestCancelTooLarge(t *testing.T) {
 	c.Runs = small{w.runs, 2000}
 	if run, err := c.Cancel(context.Background(), run.ID, "bob", ""); err != nil || run.State != responder.RunCancelled || len(run.Audit) != 1 {
 		t.Errorf("%+v, %v", run, err)
+	}
+}
+
+// TestAgainMode: a new run is as live as the Dispatcher that begins it.
+func TestAgainMode(t *testing.T) {
+	w := newWorld(t, shortFlow)
+	w.config.Mode = responder.ModeDry
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	w.turn(w.dispatcher())
+	w.config.Mode = responder.ModeLive
+	run, err := w.control().Again(context.Background(), w.get("UnauthorizedInstanceCreated").ID, "ann")
+	if err != nil || run.Mode != responder.ModeDry {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	w.turn(w.dispatcher())
+	if run, err = w.runs.Get(context.Background(), run.ID); err != nil || run.Mode != responder.ModeLive || w.terminate.count() != 1 {
+		t.Errorf("%+v, %v", run, err)
+	}
+}
+
+// TestNotItsLease: a worker that has lost its lease writes nothing into a run
+// that was cancelled under another's.
+func TestNotItsLease(t *testing.T) {
+	w := newWorld(t, shortFlow)
+	f := w.finding("UnauthorizedInstanceCreated")
+	run := &responder.Run{V: 1, ID: "r", State: responder.RunCancelled, Finding: f, Lease: epoch.Add(time.Hour), Flow: w.flows.byName["UnauthorizedInstanceCreated"].snapshot()}
+	if err := w.runs.Create(context.Background(), run); err != nil {
+		t.Fatal(err)
+	}
+	for lease, want := range map[time.Time]bool{epoch.Add(time.Hour): true, epoch: false, {}: false} {
+		holder, err := w.dispatcher().worker(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		holder.lease = lease
+		if got := holder.overruled(context.Background(), responder.ErrStale); got != want {
+			t.Errorf("held until %v: %v", lease, got)
+		}
+		if holder.overruled(context.Background(), errors.New("no disk")) {
+			t.Error("no disk is no word of anybody's")
+		}
 	}
 }
