@@ -60,7 +60,7 @@ test-sam-local: ## Invoke each function with `sam local invoke` in a container (
 define FAULTS
 ./cmd/responder   -run '^Test(Killed|Fault)' -tags faults -seed $(SEED) -rounds $(ROUNDS)
 ./internal/sqlite -run '^Test(Killed|Fault)' -tags faults
-./internal/simulation -run '^TestHistories' -histories $(HISTORIES)
+./internal/simulation -run '^TestHistories' -first $(SEED) -histories $(HISTORIES)
 endef
 export FAULTS
 ROUNDS ?= 500
