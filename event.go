@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -91,10 +92,18 @@ func CheckNesting(raw []byte) error {
 	return nil
 }
 
+// partnerSource begins the source of events that a partner of AWS sends by
+// EventBridge: the one kind of aws.* whose content is not AWS's own.
+const partnerSource = "aws.partner/"
+
+// OfPartner reports whether a partner of AWS has made the event. Its detail may
+// look like a CloudTrail record and is none.
+func (e Event) OfPartner() bool { return strings.HasPrefix(e.text("source"), partnerSource) }
+
 // Key identifies the event however often it is sent: a CloudTrail record's
 // "recipientAccountId/eventID", else the event's id, else the hash of its bytes.
 func (e Event) Key() string {
-	if id := e.text("detail", "eventID"); id != "" {
+	if id := e.text("detail", "eventID"); id != "" && !e.OfPartner() {
 		account := e.text("detail", "recipientAccountId")
 		if account == "" {
 			account = e.Account()

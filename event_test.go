@@ -43,6 +43,7 @@ func TestEventMeaning(t *testing.T) {
 	}{
 		"CloudTrail":     {`{"id":"x","account":"1","region":"r","time":"2026-01-01T00:00:00Z","detail":{"eventID":"e","recipientAccountId":"2","awsRegion":"s","eventTime":"2026-02-02T00:00:00Z"}}`, "2/e", "1", "s", "2026-02-02T00:00:00Z"},
 		"no recipient":   {`{"id":"x","account":"1","detail":{"eventID":"e"}}`, "1/e", "1", "", ""},
+		"a partner's":    {`{"id":"x","source":"aws.partner/mine.example/1","account":"1","detail":{"eventID":"e","recipientAccountId":"2"}}`, "x", "1", "", ""},
 		"id":             {`{"id":"x","time":"2026-01-01T00:00:00Z"}`, "x", "", "", "2026-01-01T00:00:00Z"},
 		"last key wins":  {`{"id":"x","id":"y"}`, "y", "", "", ""},
 		"case counts":    {`{"ID":"X","id":"x","Id":"Y","ACCOUNT":"9"}`, "x", "", "", ""},

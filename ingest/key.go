@@ -15,12 +15,12 @@ import (
 type Key struct {
 	ID       string               // tells it from others in logs and metrics; "" for a bare key
 	Text     responder.SecretText // what a sender shows
-	Accounts []string             // ids of those it may speak for; empty: all
+	Accounts []string             // ids of those it may speak for; nil: all
 }
 
 // SpeaksFor reports whether the key may send events of an account.
 func (k Key) SpeaksFor(account string) bool {
-	return len(k.Accounts) == 0 || slices.Contains(k.Accounts, account)
+	return k.Accounts == nil || slices.Contains(k.Accounts, account)
 }
 
 // Limits on the keys of a list. A bare key may be as short as its owner likes.
@@ -34,7 +34,8 @@ const (
 //
 //	{"keys": [{"id": "prod", "key": "at least 16 characters", "accounts": ["111122223333"]}, …]}
 //
-// Without `accounts`, or with an empty list, a key speaks for all accounts. Ids
+// Without `accounts` a key speaks for all accounts; an empty list is refused, so
+// that taking a key's last account away does not widen it. Ids
 // are of letters, digits, dots, hyphens and underscores. What is damaged, is
 // said twice or has fields beside these is refused: nothing that looks like
 // JSON is taken for a bare key. Errors say where, and quote nothing of the secret.
@@ -94,6 +95,9 @@ func parseKey(where string, raw json.RawMessage, k *Key) error {
 		return fmt.Errorf("%s has no `key` of at least %d characters", where, minKey)
 	case !isHeaderText(text) || strings.TrimSpace(text) != text:
 		return fmt.Errorf("%s has a `key` that no header carries: of other than printable ASCII, or with space around it", where)
+	}
+	if k.Accounts != nil && len(k.Accounts) == 0 {
+		return fmt.Errorf("%s has `accounts` without one: leave the field out for a key that speaks for all, or take the key away", where)
 	}
 	for i, account := range k.Accounts {
 		if !isAccount(account) {

@@ -44,7 +44,6 @@ func TestParseKeys(t *testing.T) {
 		"bare, with all punctuation": {`!"#$%&'()*+,-./:;<=>?@[\]^_{|}~`, []Key{key("", `!"#$%&'()*+,-./:;<=>?@[\]^_{|}~`)}},
 		"one":                        {listOf(keyOf("prod", prodKey, prod)), []Key{key("prod", prodKey, prod)}},
 		"several":                    {listOf(keyOf("prod", prodKey, prod, stage), keyOf("all", stageKey)), []Key{key("prod", prodKey, prod, stage), key("all", stageKey)}},
-		"no accounts: all":           {`{"keys":[{"id":"a","key":"` + prodKey + `","accounts":[]}]}`, []Key{{ID: "a", Text: responder.NewSecretText(prodKey), Accounts: []string{}}}},
 		"spread over lines": {"\n{\n \"keys\" : [ {\n\"key\": \"" + prodKey + "\",\n\"id\": \"a.B-c_9\"} ]\n}\n",
 			[]Key{key("a.B-c_9", prodKey)}},
 		"the shortest, and one with a space": {listOf(keyOf("a", "0123456789abcdef"), keyOf("b", "0123456789 abcdef")), []Key{key("a", "0123456789abcdef"), key("b", "0123456789 abcdef")}},
@@ -85,6 +84,7 @@ var badSecrets = []struct{ name, secret, want string }{
 	{"account for accounts", `{"keys":[{"id":"a","key":"` + prodKey + `","account":["` + prod + `"]}]}`, "keys[0] has a field that is none of its own"},
 	{"Accounts", `{"keys":[{"id":"a","key":"` + prodKey + `","Accounts":["` + prod + `"]}]}`, "keys[0] has a field that is none of its own"},
 	{"accounts twice", `{"keys":[{"id":"a","key":"` + prodKey + `","accounts":["` + prod + `"],"accounts":[]}]}`, "keys[0] has the field `accounts` twice"},
+	{"accounts is empty", `{"keys":[{"id":"a","key":"` + prodKey + `","accounts":[]}]}`, "keys[0] has `accounts` without one"},
 	{"accounts is null", `{"keys":[{"id":"a","key":"` + prodKey + `","accounts":null}]}`, "keys[0] has `accounts` of the wrong kind"},
 	{"accounts is a text", `{"keys":[{"id":"a","key":"` + prodKey + `","accounts":"` + prod + `"}]}`, "keys[0] has `accounts` of the wrong kind"},
 	{"an account is a number", `{"keys":[{"id":"a","key":"` + prodKey + `","accounts":[` + prod + `]}]}`, "keys[0] has `accounts` of the wrong kind"},
@@ -121,7 +121,7 @@ var secretErrors = regexp.MustCompile("^the secret(" + strings.Join([]string{
 	`('s keys\[\d+\])? (is not a JSON object|has a field that is none of its own|has the field ` + "`(keys|id|key|accounts)` twice|has `(keys|id|key|accounts)` of the wrong kind)",
 	`'s keys\[\d+\] has (` + "no `id` of 1 to 64 letters, digits, dots, hyphens and underscores|no `key` of at least 16 characters" +
 		"|a `key` that no header carries: of other than printable ASCII, or with space around it" +
-		`|accounts\[\d+\] that is no account id: a text of 12 digits|` + "the `(id|key)` of keys" + `\[\d+\]|` + "an `id` that is the `key` of keys" + `\[\d+\])`,
+		`|` + "`accounts` without one: leave the field out for a key that speaks for all, or take the key away" + `|accounts\[\d+\] that is no account id: a text of 12 digits|` + "the `(id|key)` of keys" + `\[\d+\]|` + "an `id` that is the `key` of keys" + `\[\d+\])`,
 }, "|") + ")$")
 
 func TestParseKeysRefuses(t *testing.T) {
@@ -167,7 +167,11 @@ func FuzzParseKeys(f *testing.F) {
 				t.Fatalf("keys[%d] of %q is %+v", i, secret, k)
 			}
 			seen[k.ID] = true
-			line, err := json.Marshal(map[string]any{"id": k.ID, "key": k.Text.Reveal(), "accounts": append([]string{}, k.Accounts...)})
+			fields := map[string]any{"id": k.ID, "key": k.Text.Reveal()}
+			if k.Accounts != nil {
+				fields["accounts"] = k.Accounts
+			}
+			line, err := json.Marshal(fields)
 			if err != nil {
 				t.Fatal(err)
 			}

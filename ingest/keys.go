@@ -151,7 +151,7 @@ var errForeign = errors.New("the API key may not speak for this event")
 // key by the latter, so both must be the key's. (`userIdentity.accountId` is
 // the caller's, and foreign in every call across accounts.)
 func (k Key) admits(e responder.Event) error {
-	if len(k.Accounts) == 0 {
+	if k.Accounts == nil {
 		return nil
 	}
 	account := e.Account()

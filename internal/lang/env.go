@@ -49,7 +49,7 @@ func EventEnv(event responder.Event, accounts map[string]map[string]any) map[str
 	if _, ok := parseAddress(detail["sourceIPAddress"]); ok {
 		env["ip"] = detail["sourceIPAddress"]
 	}
-	if source, _ := detail["eventSource"].(string); source != "" {
+	if source, _ := detail["eventSource"].(string); source != "" && !event.OfPartner() {
 		if name, _ := detail["eventName"].(string); name != "" {
 			service, _, _ := strings.Cut(source, ".")
 			env["action"] = service + ":" + name

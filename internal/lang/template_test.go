@@ -113,6 +113,7 @@ func TestEventEnv(t *testing.T) {
 			"userIdentity":{"type":"AssumedRole","principalId":"AROA:me@x","arn":"arn:aws:sts::1:assumed-role/admin/me@x","sessionContext":{"sessionIssuer":{"userName":"admin","arn":"arn:aws:iam::1:role/admin"}}}}}`,
 			map[string]any{"action": "ec2:RunInstances", "ok": false, "denied": true, "actor.name": "admin", "actor.session": "me@x", "ip": nil, "resp": nil, "account.id": nil, "account.name": nil, "region": "eu-west-1", "time": nil}},
 		{`{"source":"aws.guardduty","detail-type":"GuardDuty Finding","detail":{"severity":8}}`, map[string]any{"action": nil, "ok": nil, "denied": nil, "actor.name": nil, "event.detail.severity >= 7": true}},
+		{`{"source":"aws.partner/mine.example/1","detail":{"eventSource":"iam.amazonaws.com","eventName":"CreateUser"}}`, map[string]any{"action": nil, "ok": nil, "denied": nil}},
 		{`{"detail":"text"}`, map[string]any{"action": nil, "req": nil, "actor.type": nil}},
 		{`{"detail":{"eventSource":"s3.amazonaws.com","eventName":"X","errorCode":null,"userIdentity":{"type":"AWSService","invokedBy":"config.amazonaws.com"}}}`, map[string]any{"ok": true, "actor.name": "config.amazonaws.com"}},
 		{`{"detail":{"eventSource":5,"eventName":["X"],"userIdentity":"x","sourceIPAddress":{}}}`, map[string]any{"action": nil, "ip": nil, "actor.name": nil}},
