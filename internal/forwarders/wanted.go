@@ -19,8 +19,8 @@ import (
 // Template is a forwarder's template.
 type Template struct {
 	Text       string
-	Digest     string            // twelve hexadecimal digits of its SHA-256
-	Parameters map[string]string // those it declares, with their defaults
+	Digest     string // twelve hexadecimal digits of its SHA-256
+	Parameters map[string]Parameter
 }
 
 // maxTemplate is how long a template may be that is sent along with a request.
@@ -33,10 +33,8 @@ func ReadTemplate(text string) (Template, error) {
 		return Template{}, fmt.Errorf("the template is %d bytes; CloudFormation takes %d", len(text), maxTemplate)
 	}
 	var t struct {
-		Parameters map[string]struct {
-			Default yaml.Node `yaml:"Default"`
-		} `yaml:"Parameters"`
-		Resources map[string]yaml.Node `yaml:"Resources"`
+		Parameters map[string]parameterYAML `yaml:"Parameters"`
+		Resources  map[string]yaml.Node     `yaml:"Resources"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &t); err != nil {
 		return Template{}, fmt.Errorf("read the template: %w", err)
@@ -45,9 +43,13 @@ func ReadTemplate(text string) (Template, error) {
 		return Template{}, errors.New("read the template: it has no resources")
 	}
 	sum := sha256.Sum256([]byte(text))
-	read := Template{Text: text, Digest: hex.EncodeToString(sum[:6]), Parameters: map[string]string{}}
+	read := Template{Text: text, Digest: hex.EncodeToString(sum[:6]), Parameters: map[string]Parameter{}}
 	for name, p := range t.Parameters {
-		read.Parameters[name] = p.Default.Value
+		parameter, err := p.read()
+		if err != nil {
+			return Template{}, fmt.Errorf("read the template: parameter %s: %w", name, err)
+		}
+		read.Parameters[name] = parameter
 	}
 	return read, nil
 }
@@ -84,8 +86,8 @@ type Wanted struct {
 	Said, Common map[string]string
 }
 
-// Check refuses what was said and the template does not know, or what has no
-// way home.
+// Check refuses what was said and the template does not know, and values that
+// the template does not take, so that no region is begun for what none would do.
 func (want Wanted) Check() error {
 	for _, name := range slices.Sorted(maps.Keys(want.Said)) {
 		if _, declared := want.Template.Parameters[name]; !declared {
@@ -93,6 +95,13 @@ func (want Wanted) Check() error {
 		}
 		if want.fixed(name) {
 			return fmt.Errorf("parameter %s follows from the stack and is not set by hand: %s can be", name, strings.Join(want.tunable(), ", "))
+		}
+	}
+	for _, values := range []map[string]string{want.Home, want.Said} {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			if err := want.Template.Parameters[name].Check(values[name]); err != nil {
+				return fmt.Errorf("parameter %s=%s: %w", name, values[name], err)
+			}
 		}
 	}
 	return nil
@@ -160,7 +169,7 @@ func (want Wanted) value(name string, before map[string]string) string {
 	if value, common := want.Common[name]; common && before == nil {
 		return value
 	}
-	return want.Template.Parameters[name]
+	return want.Template.Parameters[name].Default
 }
 
 // values are all parameters but the key.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/forwarders"
 )
 
@@ -20,13 +21,18 @@ func TestReadTemplate(t *testing.T) {
 		"no YAML":      "a: b: c",
 		"no resources": "Parameters: {A: {Type: String}}",
 		"too long":     "Resources: {A: {}}" + strings.Repeat(" ", 51_200),
+		"no pattern":   "Parameters: {A: {AllowedPattern: '('}}\nResources: {A: {}}",
 	} {
 		if _, err := forwarders.ReadTemplate(text); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
 	read, err := forwarders.ReadTemplate(templateText)
-	if err != nil || len(read.Digest) != 12 || fmt.Sprint(read.Parameters) != "map[ApiKey: BusArn: Endpoint: FailedCalls:true Name:responder ReadOnlyEvents:false Via:api]" {
+	defaults := map[string]string{}
+	for name, p := range read.Parameters {
+		defaults[name] = p.Default
+	}
+	if err != nil || len(read.Digest) != 12 || fmt.Sprint(defaults) != "map[ApiKey: BusArn: Endpoint: FailedCalls:true Name:responder ReadOnlyEvents:false Via:api]" {
 		t.Errorf("%+v, %v", read, err)
 	}
 }
@@ -37,12 +43,51 @@ func TestCheck(t *testing.T) {
 		"ReadOnlyEvent":  "has no parameter ReadOnlyEvent: it has FailedCalls, ReadOnlyEvents, Via",
 		"ApiKey":         "follows from the stack",
 		"Name":           "follows from the stack",
+		"Via":            `parameter Via=x: "x" is none of api, bus`,
 	} {
 		w := wanted(t)
 		w.Said = map[string]string{said: "x"}
 		if err := w.Check(); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", said, err, want)
 		}
+	}
+}
+
+// What CloudFormation would refuse in each region is refused before the first,
+// by what forwarder.yaml says.
+func TestCheckValues(t *testing.T) {
+	template, err := forwarders.ReadTemplate(responder.ForwarderTemplate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, value, want string }{
+		{"Sources", "", ""},
+		{"Sources", "aws.iam", ""},
+		{"Sources", "aws.iam, aws.signin", ""},
+		{"Sources", "foo", `parameter Sources=foo: "foo" will not do: each must begin with aws.`},
+		{"Sources", "aws.iam,foo", `parameter Sources=aws.iam,foo: "foo" will not do: each must begin with aws.`},
+		{"Sources", "aws.iam\nfoo", "each must begin with aws."},
+		{"DetailTypes", "Anything, whatever", ""},
+		{"ReadOnlyEvents", "true", ""},
+		{"ReadOnlyEvents", "yes", `parameter ReadOnlyEvents=yes: "yes" is none of true, false`},
+		{"FailedCalls", "", `"" is none of true, false`},
+		{"Via", "bus", ""},
+		{"Via", "api,bus", `"api,bus" is none of api, bus`},
+	} {
+		w := forwarders.Wanted{Template: template, Said: map[string]string{test.name: test.value}}
+		err := w.Check()
+		if (err != nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s=%q: %v, want %q", test.name, test.value, err, test.want)
+		}
+	}
+	for name, p := range template.Parameters {
+		if err := p.Check(p.Default); err != nil {
+			t.Errorf("its own default of %s: %v", name, err)
+		}
+	}
+	w := forwarders.Wanted{Template: template, Home: map[string]string{"Name": strings.Repeat("n", 40)}}
+	if err := w.Check(); err == nil || !strings.Contains(err.Error(), "must be the name of a stack, of 39 characters at most") {
+		t.Errorf("a home of too long a name: %v", err)
 	}
 }
 
@@ -148,6 +193,7 @@ func FuzzReadTemplate(f *testing.F) {
 	f.Add(templateText)
 	f.Add("Resources: {A: {B: !Sub x}}")
 	f.Add("Parameters: {A: {Default: [1]}}\nResources: {A: 1}")
+	f.Add("Parameters: {A: {Type: CommaDelimitedList, AllowedPattern: '^a*$', AllowedValues: [a, 1]}}\nResources: {A: 1}")
 	f.Add("Parameters: &a {A: *a}\nResources: *a")
 	f.Fuzz(func(t *testing.T, text string) {
 		read, err := forwarders.ReadTemplate(text)
