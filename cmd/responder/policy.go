@@ -21,7 +21,8 @@ func (a *app) policyCommand() *cobra.Command {
 nothing more: the permissions that their actions declare, those of the checks and
 repairs that their rules bind included. Repairs count where their flow says
 ` + "`repairs: live`" + `: a dry one is never done. Resources may hold CloudFormation's
-${AWS::Region}, ${AWS::AccountId} and ${AWS::Partition}.
+${AWS::Partition}, ${AWS::Region}, ${AWS::AccountId} and ${AWS::StackName}: where the
+policy is used outside of a template, put in what they stand for.
 
 How many statements there are, and how many of them change things on a bare *, is
 said on standard error; --report gives that alone, on standard output.

@@ -167,7 +167,7 @@ func TestPolicyWrite(t *testing.T) {
             - Sid: SendEmail
               Effect: Allow
               Action: [sns:Publish]
-              Resource: [!Sub "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:ResponderEmailTopic"]
+              Resource: [!Sub "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-email"]
 `).Replace(marked)
 	if got := read(); got != want {
 		t.Errorf("written is\n%s\nwant\n%s", got, want)

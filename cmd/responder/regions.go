@@ -73,12 +73,11 @@ func (r *regional) home(ctx context.Context) (*stack.Stack, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	s, err := r.openStack(ctx, r.aws, r.stack)
-	if err != nil {
+	var err error
+	if r.cfg, err = r.awsConfig(ctx, r.aws); err != nil {
 		return nil, err
 	}
-	r.cfg = s.Config()
-	return s, nil
+	return r.findStack(ctx, r.cfg, r.stack)
 }
 
 // chosen are the regions that the command is about, and every gives all that
@@ -289,8 +288,7 @@ func (r *regional) homeIfAny(ctx context.Context) (*stack.Stack, error) {
 		return s, err
 	}
 	fmt.Fprintf(r.stderr, "responder: %s; looking for its forwarders all the same\n", clean(err.Error()))
-	r.cfg, err = r.aws.config(ctx)
-	return nil, err
+	return nil, nil
 }
 
 // forget makes the places unknown whose forwarders are gone, in this run or in

@@ -117,12 +117,14 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 	return r.serve(ctx, paths)
 }
 
-// logger writes to stderr: for people on a terminal, as JSON lines elsewhere.
+// logger writes to stderr, a line at a time whoever logs: for people on a
+// terminal, as JSON lines elsewhere.
 func (a *app) logger() zerolog.Logger {
+	out := zerolog.SyncWriter(a.stderr)
 	if isTerminal(a.stderr) {
-		return zerolog.New(zerolog.ConsoleWriter{Out: a.stderr, NoColor: a.getenv("NO_COLOR") != ""}).With().Timestamp().Logger()
+		return zerolog.New(zerolog.ConsoleWriter{Out: out, NoColor: a.getenv("NO_COLOR") != ""}).With().Timestamp().Logger()
 	}
-	return zerolog.New(a.stderr).With().Timestamp().Logger()
+	return zerolog.New(out).With().Timestamp().Logger()
 }
 
 // workOnce works on the paths and ends.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	awssecrets "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/skycrafters/responder"
@@ -30,10 +31,16 @@ func (f *awsFlags) add(flags flagSet) {
 	flags.StringVar(&f.region, "region", "", "the AWS `region` (default: AWS_REGION, or the profile's)")
 }
 
-// config is the SDK's own configuration (environment, profile, role;
-// AWS_ENDPOINT_URL is honoured) with what the flags say.
-func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
-	var options []func(*config.LoadOptions) error
+// awsConfig is the SDK's own configuration (environment, profile, role;
+// AWS_ENDPOINT_URL is honoured) with what the flags say. A profile that wants an
+// MFA code has it asked for once credentials are needed, and for each
+// configuration anew: AWS takes no code twice.
+func (a *app) awsConfig(ctx context.Context, f awsFlags) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{
+		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+			o.TokenProvider = func() (string, error) { return a.mfaCode(aws.ToString(o.SerialNumber)) }
+		}),
+	}
 	if f.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(f.profile))
 	}
@@ -53,10 +60,15 @@ func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
 
 // openStack finds a deployed stack, and says what people should know of its state.
 func (a *app) openStack(ctx context.Context, f awsFlags, name string) (*stack.Stack, error) {
-	cfg, err := f.config(ctx)
+	cfg, err := a.awsConfig(ctx, f)
 	if err != nil {
 		return nil, err
 	}
+	return a.findStack(ctx, cfg, name)
+}
+
+// findStack is openStack where there is a configuration already.
+func (a *app) findStack(ctx context.Context, cfg aws.Config, name string) (*stack.Stack, error) {
 	s, err := stack.Open(ctx, cfg, name)
 	if err != nil {
 		return nil, err
