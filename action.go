@@ -103,7 +103,8 @@ type Param struct {
 }
 
 // Permission is one IAM statement that an action needs. Resources may use
-// CloudFormation's ${AWS::Region}, ${AWS::AccountId} and ${AWS::Partition}.
+// CloudFormation's ${AWS::Partition}, ${AWS::Region}, ${AWS::AccountId} and
+// ${AWS::StackName}, the name of Responder's stack.
 type Permission struct {
 	Actions   []string
 	Resources []string

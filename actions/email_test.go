@@ -26,7 +26,7 @@ func (f *fakeSNS) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sn
 	return &sns.PublishOutput{MessageId: aws.String("m-1")}, f.err
 }
 
-const topic = "arn:aws:sns:eu-central-1:111122223333:ResponderEmailTopic"
+const topic = "arn:aws:sns:eu-central-1:111122223333:responder-email"
 
 func (f *fakeSNS) send(ctx context.Context, call responder.Call, env map[string]string) (responder.Result, error) {
 	return actions.New(actions.Deps{

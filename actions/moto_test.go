@@ -229,7 +229,7 @@ func TestMotoTerminateInstances(t *testing.T) {
 
 func TestMotoSendEmail(t *testing.T) {
 	cfg, catalogue, _ := moto(t)
-	created := must[*sns.CreateTopicOutput](t)(sns.NewFromConfig(cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(actions.EmailTopicName)}))
+	created := must[*sns.CreateTopicOutput](t)(sns.NewFromConfig(cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("responder-email")}))
 	call := responder.Call{Finding: finding(), Params: map[string]any{"topicARN": *created.TopicArn}}
 	if result, err := catalogue["SendEmail"].Do(t.Context(), call); err != nil || result["message_id"] == "" {
 		t.Errorf("got %v, %v", result, err)

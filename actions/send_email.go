@@ -21,8 +21,9 @@ type SNSAPI interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
-// EmailTopicName is the topic that SendEmail's permission names.
-const EmailTopicName = "ResponderEmailTopic"
+// stackTopic is the name of the topic that SendEmail's permission names, that
+// of Responder's stack.
+const stackTopic = "${AWS::StackName}-email"
 
 // SNS's limits: a subject has less than 100 characters, a message at most 256 KiB.
 // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -53,7 +54,7 @@ func (a *sendEmail) Spec() responder.Spec {
 		Doc:  "Sends the finding and its event to the e-mail subscribers of an SNS topic.",
 		Params: []responder.Param{
 			{Name: "topicARN", Type: responder.TextParam, Static: true, Default: defaultTopic,
-				Doc: "The topic's ARN, or env:NAME; " + defaultTopic + " if not given. A topic not called " + EmailTopicName + " needs a permission of its own."},
+				Doc: "The topic's ARN, or env:NAME; " + defaultTopic + " if not given. A topic other than STACK-email, that of Responder's stack, needs a permission of its own."},
 			{Name: "subject", Type: responder.TextParam, Doc: "The subject; the finding's title if not given."},
 			{Name: "message", Type: responder.MessageParam,
 				Doc: "What to say in place of the finding's message: a text, or header and values. The finding and its event follow in any case."},
@@ -61,7 +62,7 @@ func (a *sendEmail) Spec() responder.Spec {
 		Result: map[string]string{"message_id": "SNS's id of the message"},
 		Permissions: []responder.Permission{{
 			Actions:   []string{"sns:Publish"},
-			Resources: []string{"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:" + EmailTopicName},
+			Resources: []string{"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:" + stackTopic},
 		}},
 		Escape: escapeMail,
 	}

@@ -1,6 +1,7 @@
 // Command dispatch is the Lambda function behind the findings queue: it makes
 // findings into runs of the flows and carries them on. A schedule invokes it as
-// well, to sweep and to look for places that are dark. rules.yml, flows.yml and templates are shipped beside it.
+// well, to sweep and to look for places that are dark. rules.yml, flows.yml and
+// templates are shipped beside it.
 //
 // Environment: FINDINGS_QUEUE_URL, the queue that feeds it; FINDINGS_DEAD_URL,
 // that queue's dead letters; RUNS_TABLE; COUNTERS_TABLE, where heartbeats and

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -26,12 +27,14 @@ type swept struct {
 }
 
 // do rings for the runs that are due, and looks for dark places, whether that
-// worked or not.
+// worked or not. How many were due is told of a ring that succeeded alone: an
+// alarm counts those.
 func (s *sweep) do(ctx context.Context) (swept, error) {
 	rung, err := s.ring(ctx)
-	s.metrics.Count(metrics.Due, "", rung)
-	s.watch.Look(ctx)
-	if err != nil {
+	if err == nil {
+		s.metrics.Count(metrics.Due, "", rung)
+	}
+	if err := errors.Join(err, s.watch.Look(ctx)); err != nil {
 		return swept{}, fmt.Errorf("dispatch: %w", err)
 	}
 	s.log.Debug().Int("rung", rung).Msg("swept")

@@ -45,7 +45,7 @@ const (
 	FailedRuns     Metric = "FailedRuns"     // runs that ended as failed, or were parked
 	Duplicates     Metric = "Duplicates"     // findings that met a run of theirs
 	StepLatency    Metric = "StepLatency"    // ms that attempts took, by Action
-	Due            Metric = "Due"            // runs that a sweep rang for
+	Due            Metric = "Due"            // at each sweep that succeeded: runs it rang for
 	DarkForwarders Metric = "DarkForwarders" // at each sweep: places that are dark
 )
 

@@ -150,13 +150,14 @@ func TestTemplateResourcePolicies(t *testing.T) {
 
 	roles := map[string]string{} // by what policies call them
 	permitted := map[string]map[string][]string{}
+	topic := fmt.Sprint(stack.properties(t, "EmailTopic")["TopicName"])
 	for id, role := range stack.ofType(t, "AWS::IAM::Role") {
 		roles[id+".Arn"] = id
 		roles[fmt.Sprintf("arn:aws:iam::111122223333:role/%s", role["RoleName"])] = id
 		for _, s := range allowed(t, role) {
 			for _, resource := range s.resources {
 				logical, _, _ := strings.Cut(strings.TrimSuffix(resource, ".Arn"), ".")
-				if strings.HasSuffix(resource, ":"+actions.EmailTopicName) {
+				if strings.HasSuffix(resource, ":"+topic) {
 					logical = "EmailTopic"
 				}
 				if permitted[logical] == nil {
@@ -267,6 +268,14 @@ func TestTemplateBus(t *testing.T) {
 	}
 }
 
+// substituted are texts with the values of CloudFormation's own parameters.
+func substituted(texts []string) (all []string) {
+	for _, text := range texts {
+		all = append(all, variable.ReplaceAllStringFunc(text, func(name string) string { return pseudo[name[2:len(name)-1]] }))
+	}
+	return all
+}
+
 // TestTemplateFlowsPolicy compares what Dispatch may do for flows with what the
 // enabled flows can do: no less, and no more.
 func TestTemplateFlowsPolicy(t *testing.T) {
@@ -278,11 +287,7 @@ func TestTemplateFlowsPolicy(t *testing.T) {
 	var want []string
 	for _, name := range wiring.ActionsUsed(definitions, catalogue) {
 		for _, p := range catalogue[name].Spec().Permissions {
-			resources := slices.Clone(p.Resources)
-			for i, r := range resources {
-				resources[i] = variable.ReplaceAllStringFunc(r, func(name string) string { return pseudo[name[2:len(name)-1]] })
-			}
-			want = append(want, fmt.Sprint(p.Actions, resources, len(p.Condition)))
+			want = append(want, fmt.Sprint(p.Actions, substituted(p.Resources), len(p.Condition)))
 		}
 	}
 	stack := evaluate(t, template, nil)
@@ -304,9 +309,18 @@ func TestTemplateFlowsPolicy(t *testing.T) {
 	}
 }
 
+// TestTemplateEmailTopic: it is the one that SendEmail may publish to, and
+// another stack has another.
 func TestTemplateEmailTopic(t *testing.T) {
-	if name := withEverything(t).properties(t, "EmailTopic")["TopicName"]; name != actions.EmailTopicName {
-		t.Errorf("the topic is called %v, and SendEmail may publish to %s", name, actions.EmailTopicName)
+	name := withEverything(t).properties(t, "EmailTopic")["TopicName"]
+	if name != "responder-email" {
+		t.Errorf("the topic of the stack responder is called %v", name)
+	}
+	want := []string{fmt.Sprintf("arn:aws:sns:eu-west-1:111122223333:%v", name)}
+	for _, p := range actions.New(actions.Deps{})["SendEmail"].Spec().Permissions {
+		if got := substituted(p.Resources); !slices.Equal(got, want) {
+			t.Errorf("SendEmail may publish to %v, and the topic is %v", got, want)
+		}
 	}
 }
 

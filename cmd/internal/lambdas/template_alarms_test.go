@@ -117,6 +117,16 @@ func TestAlarmsTime(t *testing.T) {
 	}
 }
 
+// TestAlarmsOfAbsence: they count what is told only of what went well.
+func TestAlarmsOfAbsence(t *testing.T) {
+	for id, metric := range map[string]metrics.Metric{"SilenceAlarm": metrics.Events, "SweepAlarm": metrics.Due} {
+		alarm := alarms(t)[id]
+		if alarm["MetricName"] != string(metric) || alarm["Statistic"] != "SampleCount" || alarm["ComparisonOperator"] != "LessThanThreshold" || alarm["Threshold"] != 1 {
+			t.Errorf("%s looks for %v of %v %v %v", id, alarm["Statistic"], alarm["MetricName"], alarm["ComparisonOperator"], alarm["Threshold"])
+		}
+	}
+}
+
 var searched = regexp.MustCompile(`\{Responder,([A-Za-z,]+)\} MetricName="(\w+)" Stack="(\w+)"`)
 
 func TestDashboard(t *testing.T) {

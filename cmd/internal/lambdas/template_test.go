@@ -2,6 +2,7 @@ package lambdas
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -93,6 +94,43 @@ func TestTemplateQueues(t *testing.T) {
 	}
 	if fed != 2 {
 		t.Errorf("%d functions are fed by queues, want 2", fed)
+	}
+}
+
+// TestTemplateDeadLetters: SQS asks no queue policy when it moves a dead letter,
+// so each queue says whose it takes.
+func TestTemplateDeadLetters(t *testing.T) {
+	for file, more := range map[string]map[string]string{template: nil, forwarder: byBus} {
+		stack := evaluate(t, file, more)
+		queues := stack.ofType(t, "AWS::SQS::Queue")
+		sources := map[string][]any{} // ARNs, by the queue that takes their dead letters
+		for _, queue := range queues {
+			if redrive, ok := queue["RedrivePolicy"].(node); ok {
+				dead := named(t, redrive["deadLetterTargetArn"])
+				sources[dead] = append(sources[dead], fmt.Sprintf("arn:aws:sqs:eu-west-1:111122223333:%v", queue["QueueName"]))
+			}
+		}
+		for id, queue := range queues {
+			want := node{"redrivePermission": "denyAll"}
+			if from := sources[id]; from != nil {
+				want = node{"redrivePermission": "byQueue", "sourceQueueArns": from}
+			}
+			if got := queue["RedriveAllowPolicy"]; !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %s takes dead letters by %s, want %s", file, id, compact(t, got), compact(t, want))
+			}
+		}
+	}
+}
+
+// TestTemplateLogs: what LOG_LEVEL lets through Lambda lets through, and the
+// lines of metrics, which have no level.
+func TestTemplateLogs(t *testing.T) {
+	stack := evaluate(t, template, nil)
+	for _, name := range functions {
+		want := node{"LogFormat": "JSON", "ApplicationLogLevel": "TRACE", "SystemLogLevel": "INFO", "LogGroup": strings.TrimSuffix(name, "Function") + "Log"}
+		if got := stack.properties(t, name)["LoggingConfig"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s logs by %s, want %s", name, compact(t, got), compact(t, want))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package lambdas
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -32,15 +33,14 @@ type Watch struct {
 }
 
 // Look tells how many places are dark, and logs each when it turns dark and
-// every hour from then on. If that cannot be found out it logs so, and tells
-// no number: that it is missing is what alarms. It costs a Heartbeats.Beats.
-func (w *Watch) Look(ctx context.Context) {
+// every hour from then on. If that cannot be found out it tells no number, and
+// the error is that of the Heartbeats.Beats that it costs.
+func (w *Watch) Look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	beats, err := w.Heartbeats.Beats(ctx)
 	if err != nil {
-		w.Log.Error().Err(err).Msg("it is not known which places are dark")
-		return
+		return fmt.Errorf("it is not known which places are dark: %w", err)
 	}
 	now := w.Now()
 	dark := responder.Dark(beats, now)
@@ -49,6 +49,7 @@ func (w *Watch) Look(ctx context.Context) {
 		w.Log.Error().Str("account", place.Account).Str("region", place.Region).Time("since", dark[place]).
 			Msg("dark: the canary of this region is not heard, so its events may not arrive either")
 	}
+	return nil
 }
 
 // untold are the dark places that are to be logged now, in order.
