@@ -139,7 +139,8 @@ deploy: bin/responder ## Deploy all: sam build, sam deploy (SAM_ARGS), the forwa
 # that a stack of the same name can be deployed again. Secrets that you made for
 # flows (STACK/slack) are yours.
 .PHONY: remove
-remove: bin/responder ## Remove all: the forwarders of every region (ARGS), the stack with its runs, queues and key
+remove: bin/responder ## Remove all: the forwarders of every region (ARGS), the stack with its runs, queues and key; asks first, but for YES=1
+	@[ "$(YES)" = 1 ] || ! [ -t 0 ] || { read -rp 'Remove stack $(STACK) with all its runs, its queues and key, and its forwarders? Type its name: ' answer && [ "$$answer" = '$(STACK)' ]; } || { echo "Nothing is removed." >&2; exit 1; }
 	./bin/responder regions remove --stack $(STACK) $(there) $(ARGS)
 	$(SAM) delete --stack-name $(STACK) $(there) --no-prompts
 

@@ -24,7 +24,7 @@ import (
 func (a *app) regionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "regions",
-		Short: "Deploy, look at and remove the forwarders of every region",
+		Short: "Deploy, look at, remove and forget the forwarders of every region",
 		Long: "A forwarder is a CloudFormation stack in a region, NAME-forwarder, that sends what happens there to\n" +
 			"the Responder whose stack is NAME: an EventBridge rule, its way home, dead letters, and a canary\n" +
 			"every 15 minutes, by which it is known whether the region is heard.\n\n" +
@@ -33,7 +33,7 @@ func (a *app) regionsCommand() *cobra.Command {
 			"the same template, forwarder.yaml.\n\n" +
 			"Exit codes: 0 all is well; 2 wrong use; 3 something failed, in some region at least. The other regions\n" +
 			"are done then, and the same command again does what is left.",
-		Args: args(0, 0, "a subcommand: deploy, status or remove"),
+		Args: args(0, 0, "a subcommand: deploy, status, remove or forget"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	r := &regional{app: a}
@@ -41,7 +41,7 @@ func (a *app) regionsCommand() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&r.stack, "stack", "responder", "the deployed stack that forwarders send to")
 	cmd.PersistentFlags().StringSliceVar(&r.regions, "regions", nil, "these regions only, comma-separated (default: all that are enabled)")
 	cmd.PersistentFlags().IntVar(&r.parallel, "parallel", 8, "so many regions at a time")
-	cmd.AddCommand(r.deployCommand(), r.statusCommand(), r.removeCommand())
+	cmd.AddCommand(r.deployCommand(), r.statusCommand(), r.removeCommand(), r.forgetCommand())
 	return cmd
 }
 
@@ -93,7 +93,10 @@ func (r *regional) enabled(ctx context.Context, asked ...string) ([]string, erro
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return nil, usagef("--regions: %s", strings.TrimSpace(err.Error()+". "+lang.Suggest(unknown.Name, unknown.Known)))
+		if hint := lang.Suggest(unknown.Name, unknown.Known); hint != "" {
+			return nil, usagef("--regions: %w, %s", err, hint)
+		}
+		return nil, usagef("--regions: %w", err)
 	case errors.As(err, &disabled):
 		return nil, usagef("--regions: %w", err)
 	}
@@ -150,9 +153,12 @@ func (r *regional) heartbeats(ctx context.Context, s *stack.Stack) (*dynamodb.He
 	return dynamodb.NewHeartbeats(awsdynamodb.NewFromConfig(cfg), s.CountersTable), nil
 }
 
+// sameAgain is what to do about regions that failed.
+const sameAgain = "the same command again"
+
 // outcome ends a command: with what ended the work early, else with how many
-// regions failed.
-func (r *regional) outcome(results []forwarders.Result, err error) error {
+// regions failed, and what to run then.
+func outcome(results []forwarders.Result, err error, again string) error {
 	if err != nil {
 		return err
 	}
@@ -163,7 +169,7 @@ func (r *regional) outcome(results []forwarders.Result, err error) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%s of %d failed: mend what the table says, then run the same command again: it does what is left", count(failed, "region"), len(results))
+		return fmt.Errorf("%s of %d failed: mend what the table says, then run %s: it does what is left", count(failed, "region"), len(results), again)
 	}
 	return nil
 }
@@ -176,8 +182,9 @@ func (r *regional) statusCommand() *cobra.Command {
 			"template and knows the present key, and when its canary was last heard. Canaries come every 15\n" +
 			"minutes; a region unheard for 40 is dark, and the stack's alarm dark-forwarders says so, too. Places that\n" +
 			"are heard from other accounts (an organization's StackSet) are listed below.\n\n" +
-			"Exit code 3 if a forwarder has failed or is dark, or could not be looked at; a region without a\n" +
-			"forwarder is no fault.\n\n" +
+			"Exit code 3 if a forwarder has failed or is dark, or could not be looked at, or a listed place of another\n" +
+			"account is dark; a region without a forwarder is no fault. `regions forget` takes away places that are\n" +
+			"no more.\n\n" +
 			"  responder regions status --stack responder --profile security",
 		Args: args(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.status(cmd.Context()) },
@@ -214,17 +221,23 @@ func (r *regional) status(ctx context.Context) error {
 	if err := view.show(results); err != nil {
 		return err
 	}
+	var troubles []string
+	if failed, dark := view.troubles(results); failed+dark > 0 {
+		troubles = append(troubles, fmt.Sprintf("%d failed, %d dark (responder regions deploy --stack %s mends what it can)", failed, dark, s.Name))
+	}
 	if len(r.regions) == 0 {
 		if err := view.showOthers(); err != nil {
 			return err
 		}
+		if dark := view.darkOthers(s.Name); dark != "" {
+			troubles = append(troubles, dark)
+		}
 	}
-	if ended != nil {
+	switch {
+	case ended != nil:
 		return ended
-	}
-	failed, dark := view.troubles(results)
-	if failed+dark > 0 {
-		return fmt.Errorf("%d failed, %d dark (responder regions deploy --stack %s mends what it can)", failed, dark, s.Name)
+	case len(troubles) > 0:
+		return errors.New(strings.Join(troubles, "; "))
 	}
 	return nil
 }
@@ -263,7 +276,7 @@ func (r *regional) remove(ctx context.Context, dry bool) error {
 				results[i].Did, results[i].Err = forwarders.Removed, nil
 			}
 		}
-		return errors.Join(view.show(results), r.outcome(results, ended))
+		return errors.Join(view.show(results), outcome(results, ended, sameAgain))
 	}
 	fleet, progress := r.fleet(len(regions))
 	results, ended := fleet.Remove(ctx, regions)
@@ -273,10 +286,10 @@ func (r *regional) remove(ctx context.Context, dry bool) error {
 	}
 	if s != nil && ctx.Err() == nil {
 		if err := r.forget(ctx, s, results); err != nil {
-			return errors.Join(r.outcome(results, ended), err)
+			return errors.Join(outcome(results, ended, sameAgain), err)
 		}
 	}
-	return r.outcome(results, ended)
+	return outcome(results, ended, sameAgain)
 }
 
 // homeIfAny finds the stack that forwarders send to, or nil where there is none

@@ -136,7 +136,7 @@ func (r *regional) deploy(ctx context.Context, f deployFlags, said map[string]st
 				seen[i].Err = nil
 			}
 		}
-		return errors.Join(view.show(seen), r.outcome(seen, nil))
+		return errors.Join(view.show(seen), outcome(seen, nil, sameAgain))
 	}
 	fleet, progress := r.fleet(len(regions))
 	results, ended := fleet.Deploy(ctx, regions, want)
@@ -144,7 +144,10 @@ func (r *regional) deploy(ctx context.Context, f deployFlags, said map[string]st
 	if err := view.show(results); err != nil {
 		return err
 	}
-	return r.outcome(results, ended)
+	if f.rotate {
+		return outcome(results, ended, "the command again WITHOUT --rotate-key, within 24 hours")
+	}
+	return outcome(results, ended, sameAgain)
 }
 
 // wanted is what forwarders are to be, but for the key.
@@ -192,7 +195,7 @@ func (r *regional) giveKey(ctx context.Context, s *stack.Stack, f deployFlags, s
 			if err := keys.rotate(ctx, awssecrets.NewFromConfig(s.Config())); err != nil {
 				return err
 			}
-			fmt.Fprintf(r.stderr, "The new key is in the secret; the one before counts for 24 hours. Deploying it …\n")
+			fmt.Fprintf(r.stderr, "The new key is in the secret; the one before counts for 24 hours. Deploying it; if that breaks off, run the command again WITHOUT --rotate-key …\n")
 		}
 	}
 	want.Key, want.KeyVersion = keys.key.Text, keys.version

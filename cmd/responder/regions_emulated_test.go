@@ -232,12 +232,16 @@ func TestEmulatedRegions(t *testing.T) {
 	}
 	by, _ = c.regions(0, "deploy", "--dry-run")
 	c.did(by, "created", "created", "created")
+	_, stderr := c.regions(2, "deploy", "--dry-run", "--parameter", "Sources=foo")
+	c.has(stderr, `parameter Sources=foo: "foo" will not do: each must begin with aws.`)
+	_, stderr = c.regions(2, "status", "--regions", "eu-wset-1")
+	c.has(stderr, `there is no region "eu-wset-1", did you mean "eu-west-1"?`)
 	by, _ = c.regions(0, "remove")
 	c.did(by, "none", "none", "none")
 
 	t.Log("one region is denied, the others are done; again, it is the one that is done")
 	c.refuse["eu-west-1"] = denied
-	by, stderr := c.regions(3, "deploy")
+	by, stderr = c.regions(3, "deploy")
 	c.did(by, "created", "failed", "created")
 	c.has(fmt.Sprint(by["eu-west-1"]["cause"]), "service control policy")
 	c.has(stderr, "1 region of 3 failed")
@@ -263,7 +267,7 @@ func TestEmulatedRegions(t *testing.T) {
 	c.refuse["ap-south-1"] = [2]string{"ServiceUnavailable", "sorry"}
 	by, stderr = c.regions(3, "deploy", "--rotate-key")
 	c.did(by, "failed", "updated", "updated")
-	c.has(stderr, "The new key is in the secret")
+	c.has(stderr, "The new key is in the secret", "then run the command again WITHOUT --rotate-key")
 	delete(c.refuse, "ap-south-1")
 	_, stderr = c.regions(1, "deploy", "--rotate-key")
 	c.has(stderr, "the forwarders of ap-south-1 have not got the present key yet", "run the command without --rotate-key first")
@@ -332,6 +336,17 @@ func TestEmulatedRegions(t *testing.T) {
 	if places := slices.Collect(maps.Keys(c.heard())); len(places) != 1 || places[0].Account != "111122223333" {
 		t.Errorf("known after removal: %v", places)
 	}
+	c.run(0, "regions", "forget", "--stack", c.name, "--account", "111122223333", "--dry-run")
+	if len(c.heard()) != 1 {
+		t.Error("a dry run forgets")
+	}
+	text, _ := c.run(0, "regions", "forget", "--stack", c.name, "--account", "111122223333")
+	c.has(text, "111122223333 us-east-1       forgotten, dark since ")
+	_, stderr = c.run(1, "regions", "forget", "--stack", c.name, "--account", "111122223333")
+	c.has(stderr, "account 111122223333 was never heard: no account was")
+	if heard := c.heard(); len(heard) != 0 {
+		t.Errorf("known after all is forgotten: %v", heard)
+	}
 	c.name += "-gone"
 	_, stderr = c.regions(0, "remove")
 	c.has(stderr, "there is no stack", "looking for its forwarders all the same")
@@ -382,10 +397,11 @@ func (c *fleetCloud) beats() {
 	}
 	by, stderr := c.regions(3, "status")
 	if by["us-east-1"]["dark"] != nil || by["eu-west-1"]["dark"] != true || by["ap-south-1"]["heard"] != nil {
-		text, _ := json.Marshal(by)
-		c.t.Errorf("%s", text)
+		shown, _ := json.Marshal(by)
+		c.t.Errorf("%s", shown)
 	}
 	c.has(stderr, "0 failed, 1 dark")
-	text, _ := c.run(3, "regions", "status", "--stack", c.name)
+	text, stderr := c.run(3, "regions", "status", "--stack", c.name)
+	c.has(stderr, "; 1 dark in other accounts (", "responder regions forget --stack "+c.name+" --account 111122223333)")
 	c.has(text, "heard 4 min ago", "dark since ", "(5 h ago)", "never heard (deployed ", "Heard from other accounts", "111122223333 us-east-1 ")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/forwarders"
+	"github.com/skycrafters/responder/internal/memory"
 )
 
 // Wrong use is told before AWS is asked for anything.
@@ -35,6 +37,10 @@ func TestRegionsWrongUse(t *testing.T) {
 		"status --parallel 65":                                       "--parallel is from 1 to 64",
 		"remove --stack a_b":                                         "cannot be the name of a stack",
 		"status --dry-run":                                           "unknown flag",
+		"forget":                                                     "Give --account ID",
+		"forget 111122223333":                                        "takes no arguments but --account",
+		"forget --account 11112222333":                               "--account \"11112222333\": an account is twelve digits",
+		"forget --account 111122223333 --regions europe":             "--regions: \"europe\" cannot be the name of a region",
 	} {
 		_, stderr := c.run(exitUsage, append([]string{"regions"}, strings.Fields(args)...)...)
 		c.has(stderr, want)
@@ -93,6 +99,15 @@ Heard from other accounts
 		t.Errorf("%d failed, %d dark", failed, dark)
 	}
 
+	if got := view.darkOthers("home"); got != "1 dark in other accounts (mend their forwarders; those that are gone for good: responder regions forget --stack home --account 444455556666)" {
+		t.Errorf("it says %s", got)
+	}
+	view.heard[responder.Place{Account: "777788889999", Region: "us-east-1"}] = now.Add(-time.Hour)
+	if got := view.darkOthers("home"); !strings.HasPrefix(got, "2 dark") || !strings.Contains(got, "--account ID)") {
+		t.Errorf("it says %s", got)
+	}
+	delete(view.heard, responder.Place{Account: "777788889999", Region: "us-east-1"})
+
 	out.Reset()
 	a.format = "json"
 	if err := errors.Join(view.show(results[1:4]), view.showOthers()); err != nil {
@@ -106,6 +121,84 @@ Heard from other accounts
 `
 	if out.String() != want {
 		t.Errorf("JSON is\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestRegionsForget(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const all = "111122223333/eu-west-1 111122223333/us-east-1 444455556666/eu-west-1 444455556666/us-east-1"
+	for _, test := range []struct {
+		account, regions string
+		dry              bool
+		shows, fails     string
+		left             string
+	}{
+		{"444455556666", "", true, "444455556666 eu-west-1       would be forgotten, heard 1 min ago: known again with its next canary, if it has a forwarder still\n444455556666 us-east-1       would be forgotten, dark since 2026-02-26 12:00 UTC (3 days ago)\n", "", all},
+		{"444455556666", "", false, "444455556666 eu-west-1       forgotten, heard 1 min ago: known again with its next canary, if it has a forwarder still\n444455556666 us-east-1       forgotten, dark since 2026-02-26 12:00 UTC (3 days ago)\n", "", "111122223333/eu-west-1 111122223333/us-east-1"},
+		{"444455556666", "us-east-1", false, "444455556666 us-east-1       forgotten, dark since 2026-02-26 12:00 UTC (3 days ago)\n", "", "111122223333/eu-west-1 111122223333/us-east-1 444455556666/eu-west-1"},
+		{"111122223333", " us-east-1,us-east-1,eu-west-9", false, "111122223333 us-east-1       forgotten, dark since 2026-03-01 11:00 UTC (60 min ago)\n", "account 111122223333 was not heard from eu-west-9: responder regions status --stack home lists", "111122223333/eu-west-1 444455556666/eu-west-1 444455556666/us-east-1"},
+		{"000011112222", "", false, "", "account 000011112222 was never heard: heard were 111122223333, 444455556666", all},
+		{"000011112222", "us-east-1", false, "", "account 000011112222 was not heard from us-east-1", all},
+	} {
+		t.Run(test.account+test.regions, func(t *testing.T) {
+			beats := new(memory.Heartbeats)
+			for place, ago := range map[responder.Place]time.Duration{
+				{Account: "111122223333", Region: "us-east-1"}: time.Hour, {Account: "111122223333", Region: "eu-west-1"}: time.Minute,
+				{Account: "444455556666", Region: "us-east-1"}: 72 * time.Hour, {Account: "444455556666", Region: "eu-west-1"}: time.Minute,
+			} {
+				if err := beats.Beat(t.Context(), place, now.Add(-ago)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var out bytes.Buffer
+			r := &regional{app: &app{stdout: &out, format: "text", now: func() time.Time { return now }, getenv: func(string) string { return "" }}, stack: "home"}
+			if test.regions != "" {
+				r.regions = strings.Split(test.regions, ",")
+			}
+			asked, err := r.places(test.account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = r.forgetPlaces(t.Context(), beats, test.account, asked, test.dry)
+			var input *inputError
+			if errors.As(err, &input) != (test.fails != "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+				t.Errorf("%v, want %q", err, test.fails)
+			}
+			if out.String() != test.shows {
+				t.Errorf("it shows\n%swant\n%s", out.String(), test.shows)
+			}
+			heard, err := beats.Beats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var left []string
+			for place := range heard {
+				left = append(left, place.String())
+			}
+			slices.Sort(left)
+			if got := strings.Join(left, " "); got != test.left {
+				t.Errorf("known is %s, want %s", got, test.left)
+			}
+		})
+	}
+	var out bytes.Buffer
+	place := responder.Place{Account: "444455556666", Region: "us-east-1"}
+	view := fleetView{app: &app{stdout: &out, format: "json"}, now: now, dry: true, heard: map[responder.Place]time.Time{place: now.Add(-time.Hour)}}
+	if err := view.forgotten([]responder.Place{place}); err != nil || out.String() != `{"account":"444455556666","region":"us-east-1","heard":"2026-03-01T11:00:00Z","dark":true,"did":"forgotten","dry_run":true}`+"\n" {
+		t.Errorf("JSON is %s, %v", out.String(), err)
+	}
+}
+
+func TestRegionsOutcome(t *testing.T) {
+	results := []forwarders.Result{{Did: forwarders.Updated}, {Did: forwarders.Failed}}
+	if err := outcome(results, nil, sameAgain); err == nil || err.Error() != "1 region of 2 failed: mend what the table says, then run the same command again: it does what is left" {
+		t.Error(err)
+	}
+	if err := outcome(results[:1], nil, sameAgain); err != nil {
+		t.Error(err)
+	}
+	if err := outcome(results, context.Canceled, sameAgain); err != context.Canceled {
+		t.Error(err)
 	}
 }
 

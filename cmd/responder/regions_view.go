@@ -171,10 +171,13 @@ func (v fleetView) heardOf(r forwarders.Result) time.Time {
 func (v fleetView) dark(r forwarders.Result) bool {
 	heard := v.heardOf(r)
 	if heard.IsZero() {
-		return r.Stack.Exists() && v.now.Sub(r.Stack.Changed) >= responder.DarkAfter
+		return r.Stack.Exists() && v.silent(r.Stack.Changed)
 	}
-	return v.now.Sub(heard) >= responder.DarkAfter
+	return v.silent(heard)
 }
+
+// silent reports whether a moment is so long ago that a canary is missing.
+func (v fleetView) silent(since time.Time) bool { return v.now.Sub(since) >= responder.DarkAfter }
 
 // voice says when a region was last heard.
 func (v fleetView) voice(p paint, r forwarders.Result) string {
@@ -296,43 +299,4 @@ func (v fleetView) troubles(results []forwarders.Result) (failed, dark int) {
 		}
 	}
 	return failed, dark
-}
-
-// placeJSON is a place of another account as `--format json` gives it.
-type placeJSON struct {
-	Account string `json:"account"`
-	Region  string `json:"region"`
-	Heard   string `json:"heard"`
-	Dark    bool   `json:"dark,omitempty"`
-}
-
-// showOthers shows the places that are heard from other accounts.
-func (v fleetView) showOthers() error {
-	var others []responder.Place
-	for place := range v.heard {
-		if place.Account != v.account {
-			others = append(others, place)
-		}
-	}
-	slices.SortFunc(others, func(a, b responder.Place) int { return cmp.Compare(a.String(), b.String()) })
-	p := v.paint()
-	for i, place := range others {
-		heard := v.heard[place]
-		dark := v.now.Sub(heard) >= responder.DarkAfter
-		if v.format == "json" {
-			if err := v.printJSON(placeJSON{place.Account, place.Region, inRFC3339(heard), dark}); err != nil {
-				return err
-			}
-			continue
-		}
-		if i == 0 {
-			fmt.Fprintf(v.stdout, "\n%s\n", p.bold("Heard from other accounts"))
-		}
-		voice := p.green("heard " + v.ago(heard))
-		if dark {
-			voice = p.red(v.darkSince(heard))
-		}
-		fmt.Fprintf(v.stdout, "%s %-15s %s\n", place.Account, place.Region, voice)
-	}
-	return nil
 }

@@ -43,6 +43,7 @@ type deployment struct {
 	received [][2]string         // key and body of what was posted to the endpoint
 	regions  map[string]bool     // that were asked
 	callers  map[string]bool     // access keys that asked CloudFormation
+	codes    []string            // of MFA, with their device, that roles were assumed with
 	receipts int
 	items    map[string]json.RawMessage // of the runs' table, by id
 }
@@ -61,7 +62,7 @@ func newDeployment(t *testing.T) *deployment {
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	config := filepath.Join(t.TempDir(), "config")
-	profiles := "[default]\nregion = eu-west-1\n[profile other]\nregion = ap-south-1\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n[profile nowhere]\naws_access_key_id = AKIANOWHERE\naws_secret_access_key = s\n"
+	profiles := "[default]\nregion = eu-west-1\n[profile other]\nregion = ap-south-1\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n[profile mfa]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111122223333:role/r\nrole_session_name = responder-ann\nsource_profile = other\nmfa_serial = arn:aws:iam::111122223333:mfa/ann\n[profile nowhere]\naws_access_key_id = AKIANOWHERE\naws_secret_access_key = s\n"
 	if err := os.WriteFile(config, []byte(profiles), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -166,6 +167,9 @@ func (d *deployment) query(w http.ResponseWriter, body string) {
 		}
 		fmt.Fprintf(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>responder</StackName><StackId>arn:aws:cloudformation:r:111122223333:stack/responder/x</StackId><CreationTime>2026-11-23T00:00:00Z</CreationTime><StackStatus>%s</StackStatus><Outputs>%s</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, d.status, outputs)
 	case "AssumeRole":
+		if code := form.Get("TokenCode"); code != "" {
+			d.codes = append(d.codes, form.Get("SerialNumber")+" "+code)
+		}
 		if form.Get("RoleSessionName") != "responder-ann" {
 			d.t.Errorf("the session is called %q", form.Get("RoleSessionName"))
 		}

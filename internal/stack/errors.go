@@ -30,11 +30,17 @@ func Check(ctx context.Context, cfg aws.Config) error {
 		return ctx.Err()
 	case Expired(err):
 		return Explain(err)
+	case errors.Is(err, ErrNoCode):
+		return ErrNoCode
 	}
 	return fmt.Errorf("%w (%s)", errNoCredentials, reason(err))
 }
 
 var errNoCredentials = errors.New("no AWS credentials: sign in (`aws sso login`, `aws configure`), choose a profile (--profile, AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+// ErrNoCode is the error of a profile with mfa_serial where nobody can be asked
+// for the code.
+var ErrNoCode = errors.New("the AWS profile needs an MFA code, and there is no terminal to ask for it: at one, run `eval \"$(aws configure export-credentials --profile NAME --format env)\"`, then repeat the command from there without --profile")
 
 // Expired reports whether AWS refused because the credentials are no longer
 // good: nothing works until the user signs in again.
