@@ -39,6 +39,29 @@ rm -rf "$work/other"
 sam_build "$own" "$work/built"
 check_build "$own" "$work/built"
 
+phase "derive the permissions of the flows"
+go build -o "$work/responder" ./cmd/responder
+copy_repository "$work/live"
+permissions() {
+  say "$1:"
+  (cd "$work/live" && "$work/responder" policy --format json && "$work/responder" policy --report) | tee "$work/permissions" | sed 's/^/  /' >&2
+}
+permissions "the flows as they are shipped"
+cp scripts/aws/notices.flows.yml "$work/live/flows.local.yml"
+permissions "without the flows that check and repair"
+! grep -E '"(iam|ec2):' "$work/permissions" || die "flows that only tell need no permissions on users and instances"
+cp scripts/aws/live.flows.yml "$work/live/flows.local.yml"
+permissions "with flows that repair"
+grep -q '"iam:DeleteUser"' "$work/permissions" || die "flows that delete users need the permission"
+(
+  cd "$work/live"
+  ! "$work/responder" policy --check >"$work/policy.log" 2>&1 || die "responder policy --check does not see that flows repair"
+  "$work/responder" policy --write >"$work/policy.log" 2>&1 || { cat "$work/policy.log" >&2; die "responder policy --write failed"; }
+)
+in_sam cfn-lint --non-zero-exit-code informational --template "$work/live/template.yaml" || die "cfn-lint: the template for flows that repair"
+ln -s "$PWD/.venv-sam" "$work/live/.venv-sam"
+(cd "$work/live" && sam_build "$own" "$work/live-built")
+
 phase "start the emulators"
 certify
 start_ministack ports
@@ -49,9 +72,10 @@ export RESPONDER_TEST_MOTO_ENDPOINT=$moto_endpoint
 # The stack's tests are told where it is; without these they skip.
 if [ "$(uname -s)" = Linux ]; then
   phase "deploy the stack into the emulator"
-  # TLS, for the policies refuse everything else; its certificate is trusted by
-  # the functions, too, which inherit this environment.
-  start_ministack stack AUTH=true USE_SSL=1 MINISTACK_SSL_CERT="$certificates/cert.pem" MINISTACK_SSL_KEY="$certificates/key.pem" \
+  # Of the account that the samples are of, with IAM enforced, and with TLS, for
+  # the policies refuse everything else. Its
+  # certificate is trusted by the functions, too, which inherit this environment.
+  start_ministack stack MINISTACK_ACCOUNT_ID=111122223333 AUTH=true USE_SSL=1 MINISTACK_SSL_CERT="$certificates/cert.pem" MINISTACK_SSL_KEY="$certificates/key.pem" \
     AWS_CA_BUNDLE="$certificates/cert.pem" SSL_CERT_FILE="$certificates/cert.pem"
   export RESPONDER_TEST_STACK=responder-test
   export RESPONDER_TEST_STACK_ENDPOINT=$endpoint
@@ -59,17 +83,17 @@ if [ "$(uname -s)" = Linux ]; then
   export RESPONDER_TEST_STACK_BUILT=$work/built
   RESPONDER_TEST_STACK_WEBHOOK=https://localhost:$(free_port)/webhook
   export RESPONDER_TEST_STACK_WEBHOOK
-  in_sam AWS_ENDPOINT_URL="$endpoint" AWS_CA_BUNDLE="$certificates/cert.pem" sam deploy --config-file "$PWD/samconfig.toml" \
-    --template-file "$work/built/template.yaml" --stack-name "$RESPONDER_TEST_STACK" --no-confirm-changeset \
-    --parameter-overrides "Architecture=$own" "SlackWebhookUrl=$RESPONDER_TEST_STACK_WEBHOOK" "Emails=ops@example.com" \
-    >"$work/deploy.log" 2>&1 || { cat "$work/deploy.log" >&2; tail -20 "$work/stack.log" >&2; die "sam deploy failed"; }
+  sam_deploy "$RESPONDER_TEST_STACK" "$work/built" "Architecture=$own" "SlackWebhookUrl=$RESPONDER_TEST_STACK_WEBHOOK" Emails=ops@example.com
 
+  phase "deploy another, whose flows repair"
+  export RESPONDER_TEST_STACK_LIVE=responder-live
+  sam_deploy "$RESPONDER_TEST_STACK_LIVE" "$work/live-built" "Architecture=$own"
 else
   skip "the deployed stack: the emulator runs the functions, programs for Linux, on this machine"
 fi
 
 phase "test the stack, the adapters and the actions"
-packages=$(git ls-files -co --exclude-standard '*_test.go' | xargs grep -lE 'emulator\.(AWS|Moto)\(|RESPONDER_TEST_(AWS|MOTO|STACK)' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+packages=$(git ls-files -co --exclude-standard '*_test.go' | xargs grep -lE 'internal/emulator"|RESPONDER_TEST_(AWS|MOTO|STACK)' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 # -parallel: the tests wait for real time, not for a processor.
 TMPDIR=$work go test -json -count=1 -parallel 16 -timeout 20m "$@" $packages | python3 scripts/aws/report.py --show "shown: " ||
   { [ ! -e "$work/stack.log" ] || tail -40 "$work/stack.log" >&2; die "tests failed"; }

@@ -70,7 +70,7 @@ if [ -n "$host" ]; then
 else
   host=host.docker.internal
 fi
-start_ministack sam-local
+start_ministack sam-local MINISTACK_ACCOUNT_ID=111122223333
 
 phase "sam local invoke"
 in_sam "$PWD/.venv-sam/bin/python" scripts/aws/sam_local.py "$work/built" "$endpoint" "http://$host:${endpoint##*:}" "$arch"

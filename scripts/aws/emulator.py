@@ -13,7 +13,7 @@ import sys
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import dynamodb, secretsmanager
+from ministack.services import dynamodb, iam, secretsmanager
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 
@@ -36,6 +36,15 @@ def single_action(old, *args, **kwargs):
     if action and action.startswith("sqs:"):
         action = action.removesuffix("Batch")
     return action
+
+
+# Who is taken out of a group, or put into one, is no matter: the group is what
+# has to be allowed. (Service Authorization Reference, IAM)
+@mend(iam_actions, "extract_resource_arn")
+def group_arn(old, service, method, path, headers, body, query_params, region, account_id):
+    if service == "iam" and query_params.get("Action") in (["AddUserToGroup"], ["RemoveUserFromGroup"]):
+        return f"arn:aws:iam::{account_id}:group/{query_params.get('GroupName', ['*'])[0]}"
+    return old(service, method, path, headers, body, query_params, region, account_id)
 
 
 # For a session of a role aws:PrincipalArn is the role's ARN, for a service there
@@ -102,6 +111,21 @@ create, update, delete = secret["create"], secret["update"], secret["delete"]
 secret["create"] = by_arn(create)
 secret["update"] = by_arn(lambda physical_id, *args, **kwargs: update(secret_name(physical_id), *args, **kwargs))
 secret["delete"] = lambda physical_id, properties: delete(secret_name(physical_id), properties)
+
+
+# Users have kinds of credentials that it does not know: nobody has one here. The
+# permission to list them is asked for all the same.
+def none_of(action, element):
+    body = f"<{action}Result><{element}/><IsTruncated>false</IsTruncated></{action}Result>"
+    return lambda parameters: iam._xml(200, f"{action}Response", body, ns="iam")
+
+
+for action, element in (
+    ("ListSigningCertificates", "Certificates"),
+    ("ListSSHPublicKeys", "SSHPublicKeys"),
+    ("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
+):
+    iam._IAM_HANDLERS.setdefault(action, none_of(action, element))
 
 
 # Conditions may look into mappings. (CloudFormation, Fn::FindInMap)

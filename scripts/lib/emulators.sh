@@ -8,9 +8,8 @@ certify() {
   .venv-aws/bin/python scripts/aws/certificate.py "$certificates"
 }
 
-# start_ministack NAME [VARIABLE=VALUE…]: sets `endpoint`. `account` is whose
-# account it emulates, `bind` where it listens.
-account=111122223333
+# start_ministack NAME [VARIABLE=VALUE…]: sets `endpoint`. `bind` is where it
+# listens.
 bind=127.0.0.1
 start_ministack() {
   local called=$1 port scheme=http
@@ -19,7 +18,7 @@ start_ministack() {
   [[ " $* " != *" USE_SSL=1 "* ]] || scheme=https
   endpoint=$scheme://$bind:$port
   # Its listeners for FTP and MQTT would be open to the network.
-  start "$called" env "$@" BIND_HOST="$bind" GATEWAY_PORT="$port" AWS_ENDPOINT_URL="$endpoint" MINISTACK_ACCOUNT_ID="$account" \
+  start "$called" env "$@" BIND_HOST="$bind" GATEWAY_PORT="$port" AWS_ENDPOINT_URL="$endpoint" \
     SFTP_ENABLED=0 IOT_MTLS_ENABLED=0 PATH="$PWD/.venv-aws/bin:$PATH" \
     "$PWD/.venv-aws/bin/python" "$PWD/scripts/aws/emulator.py"
   await "$called" "$started" "$endpoint/_ministack/health"

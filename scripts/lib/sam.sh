@@ -29,7 +29,7 @@ lint_templates() {
   done
 }
 
-# sam_build ARCH FOLDER
+# sam_build ARCH FOLDER: of the repository that is the current folder.
 sam_build() {
   in_sam ARCH="$1" sam build --build-dir "$2" --cache-dir "$work/sam-cache" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; die "sam build failed"; }
 }
@@ -50,4 +50,20 @@ check_build() {
   done
   diff -r "$2/DispatchFunction/templates" templates >&2 || die "$2/DispatchFunction/templates is not templates"
   say "$1: $(cd "$2" && du -h */bootstrap | awk '{printf "%s %s  ", $2, $1}')"
+}
+
+# copy_repository FOLDER: all files but those that Git ignores.
+copy_repository() {
+  mkdir -p "$1"
+  git ls-files -coz --exclude-standard | tar -c --null --files-from - | tar -x -C "$1"
+}
+
+# sam_deploy STACK FOLDER PARAMETER=VALUE…: what sam_build has built, to $endpoint.
+sam_deploy() {
+  local stack=$1 folder=$2
+  shift 2
+  in_sam AWS_ENDPOINT_URL="$endpoint" AWS_CA_BUNDLE="$certificates/cert.pem" sam deploy --config-file "$PWD/samconfig.toml" \
+    --template-file "$folder/template.yaml" --stack-name "$stack" --no-confirm-changeset --parameter-overrides "$@" \
+    >"$work/deploy.log" 2>&1 || { cat "$work/deploy.log" >&2; die "sam deploy failed"; }
+  grep '^Successfully' "$work/deploy.log" >&2
 }

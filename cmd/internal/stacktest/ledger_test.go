@@ -18,6 +18,7 @@ import (
 type ledger struct {
 	mu       sync.Mutex
 	accepted int // events of accepted requests, each time they were sent
+	failed   int // requests that were answered 503, and sent again
 	runs     map[string]expected
 }
 
@@ -33,6 +34,12 @@ func (l *ledger) accept(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.accepted += n
+}
+
+func (l *ledger) fail() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed++
 }
 
 func (l *ledger) expect(id string, e expected) {

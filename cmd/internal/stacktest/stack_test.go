@@ -29,6 +29,7 @@ const repository = "../../.."
 // Where the stack is, by environment variable.
 const (
 	stackVariable    = "RESPONDER_TEST_STACK"          // its name
+	liveVariable     = "RESPONDER_TEST_STACK_LIVE"     // name of another, whose flows repair
 	endpointVariable = "RESPONDER_TEST_STACK_ENDPOINT" // of the emulator
 	tlsVariable      = "RESPONDER_TEST_STACK_TLS"      // folder with cert.pem and key.pem, which the functions trust
 	webhookVariable  = "RESPONDER_TEST_STACK_WEBHOOK"  // SlackWebhookUrl as deployed
@@ -63,7 +64,12 @@ type queue struct {
 // TestStack sends events through the deployed stack, breaks what can be broken
 // meanwhile, and then accounts for all of them.
 func TestStack(t *testing.T) {
-	d := open(t)
+	t.Parallel()
+	d := find(t, stackVariable)
+	// What a killed function held comes again within the test, and what takes
+	// longer comes twice.
+	d.findings.set(t, "VisibilityTimeout", "45")
+	d.webhook = listen(t, os.Getenv(webhookVariable), os.Getenv(tlsVariable))
 	for name, test := range map[string]func(*testing.T, *deployed){"complete": testComplete, "refuses strangers": testStrangers} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
@@ -75,6 +81,7 @@ func TestStack(t *testing.T) {
 			"command line":    testCommandLine,
 			"poison":          testPoison,
 			"canary":          testCanary,
+			"bus":             testBus,
 			"long wait":       testLongWait,
 			"killed function": testKilled,
 		} {
@@ -98,13 +105,13 @@ func TestStack(t *testing.T) {
 	}
 }
 
-// open finds the stack, and plays its webhook. The test is skipped, saying so,
-// if none was deployed.
-func open(t *testing.T) *deployed {
+// find finds the stack that a variable names. The test is skipped, saying so, if
+// it is not set.
+func find(t *testing.T, variable string) *deployed {
 	t.Helper()
-	name := os.Getenv(stackVariable)
+	name := os.Getenv(variable)
 	if name == "" {
-		t.Skipf("needs a deployed stack: %s is not set (scripts/test-aws.sh deploys one)", stackVariable)
+		t.Skipf("needs a deployed stack: %s is not set (scripts/test-aws.sh deploys one)", variable)
 	}
 	d := &deployed{endpoint: os.Getenv(endpointVariable), http: httpClient(t), ledger: &ledger{}}
 	d.root = aws.Config{
@@ -127,12 +134,34 @@ func open(t *testing.T) *deployed {
 	d.runs = dynamodb.NewRuns(awsdynamodb.NewFromConfig(d.operator), d.RunsTable, time.Now)
 	d.events = d.queue("events", d.EventsQueueURL, d.EventsDeadURL)
 	d.findings = d.queue("findings", d.FindingsQueueURL, d.FindingsDeadURL)
-	// What a killed function held comes again within the test, and what takes
-	// longer comes twice.
-	d.findings.set(t, "VisibilityTimeout", "45")
-	d.webhook = listen(t, os.Getenv(webhookVariable), os.Getenv(tlsVariable))
 	d.key = d.secret(t)
+	t.Cleanup(func() { d.explain(t) })
 	return d
+}
+
+// explain shows what the functions complained of, if the test has failed.
+func (d *deployed) explain(t *testing.T) {
+	if t.Failed() {
+		for _, function := range []string{"ingest", "detect", "dispatch"} {
+			d.complaints(t, function)
+		}
+	}
+}
+
+// complaints shows the first errors in a function's log.
+func (d *deployed) complaints(t *testing.T, function string) {
+	const most = 5
+	n := 0
+	for _, line := range d.log(context.Background(), t, function) { // the test's own context may be over
+		if strings.Contains(line, `"level":"error"`) || strings.Contains(line, `"level":"fatal"`) || strings.Contains(line, "panic") {
+			if n++; n <= most {
+				shown(t, "%s: %.600s", function, line)
+			}
+		}
+	}
+	if n > most {
+		shown(t, "%s: … %d more", function, n-most)
+	}
 }
 
 func (d *deployed) queue(name, url, deadURL string) queue {
