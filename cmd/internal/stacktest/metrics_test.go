@@ -41,7 +41,7 @@ func testMetrics(t *testing.T, d *deployed) {
 	}{
 		{"RequestsRefused", ingest.sum["RequestsRefused"], 5, 100},
 		{"RequestsFailed", ingest.sum["RequestsFailed"], float64(d.ledger.failed), float64(d.ledger.failed + 6)}, // those of `responder send`
-		{"Events", detect.sum["Events"], float64(d.ledger.accepted - 1), 1e6}, // all but the canary
+		{"Events", detect.sum["Events"], float64(d.ledger.accepted - 1), 1e6},                                    // all but the canary
 		{"Canaries", detect.sum["Canaries"], 1, 100},
 		{"Findings", detect.sum["Findings"], runs, 1e6},
 		{"Findings of RootLogin", detect.sum["Findings/RootLogin"], 6, 1e6},
