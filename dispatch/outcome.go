@@ -80,8 +80,9 @@ type Verified struct {
 type Passed struct{ Path }
 
 // ErrLost is the error of an attempt that nobody saw end: its worker died or was
-// told to stop. The step is tried once more even if that was its last attempt,
-// so that what is promised to be done is done at least once.
+// told to stop. It counts as an attempt, but a notice or check that may be tried
+// once gets a second try, so that one death does not leave it undone. A repair is
+// looked into first, and is tried again as far as its attempts go.
 var ErrLost = errors.New("the worker was lost")
 
 // Apply gives the run as it is after an outcome; run itself stays as it is.

@@ -81,16 +81,7 @@ func TestAnswerLost(t *testing.T) {
 	w := newWorld(t, strings.Replace(shortFlow, "flows:", "flows:\n  - {name: other, rule: UnauthorizedInstanceCreated, sequential: [SendEmail: {}]}", 1))
 	var told audience
 	told.listen(&w.config)
-	f := w.finding("UnauthorizedInstanceCreated")
-	var deliveries []responder.Delivery
-	for n := range 3 {
-		f.Number = n
-		body, err := responder.Bell{Finding: &f}.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		deliveries = append(deliveries, responder.Delivery{ID: fmt.Sprint(n), Body: body})
-	}
+	deliveries := w.three()
 	var did []string
 	for range 2 {
 		if failures := w.dispatcher().Handle(context.Background(), deliveries); len(failures) > 0 { // and nobody hears of it
@@ -130,16 +121,7 @@ func TestDeadlineMidBatch(t *testing.T) {
 	d := w.dispatcher()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	f := w.finding("UnauthorizedInstanceCreated")
-	var deliveries []responder.Delivery
-	for n := range 3 {
-		f.Number = n
-		body, err := responder.Bell{Finding: &f}.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		deliveries = append(deliveries, responder.Delivery{ID: fmt.Sprint(n), Body: body})
-	}
+	deliveries := w.three()
 	failures := d.Handle(ctx, deliveries)
 	if len(failures) != 1 || failures[0].ID != "1" || failures[0].Dead || !errors.Is(failures[0].Err, context.DeadlineExceeded) {
 		t.Fatalf("failures are %v, want that of 1, to come again", failures)
@@ -181,4 +163,19 @@ func TestParkedIsTold(t *testing.T) {
 	if !slices.Equal(told.parked, []string{"r"}) || told.repeated != 1 {
 		t.Errorf("told of %v parked, %d repeated", told.parked, told.repeated)
 	}
+}
+
+// three are deliveries of three findings of one event.
+func (w *world) three() (deliveries []responder.Delivery) {
+	w.t.Helper()
+	f := w.finding("UnauthorizedInstanceCreated")
+	for n := range 3 {
+		f.Number = n
+		body, err := responder.Bell{Finding: &f}.Encode()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		deliveries = append(deliveries, responder.Delivery{ID: fmt.Sprint(n), Body: body})
+	}
+	return deliveries
 }
