@@ -34,6 +34,40 @@ type Verifier interface {
 	Verify(ctx context.Context, call Call) (Verdict, error)
 }
 
+// Surveyor is an extra ability that every repair has: to look, before it acts,
+// at what it would touch.
+type Surveyor interface {
+	// Survey says what Do would touch, how that stands now, and how to put it
+	// back. It changes nothing. It is asked once a step, before the first attempt,
+	// and what it gives is kept in the run. Errors as Do's; never *Unknown.
+	Survey(ctx context.Context, call Call) (Survey, error)
+}
+
+// Survey is what a repair found before it acted. It holds no secrets, and is
+// small: it is kept in a run.
+type Survey struct {
+	Targets []Target       `json:"targets,omitempty"` // all that Do would touch; empty: nothing is there (any more)
+	Found   map[string]any `json:"found,omitempty"`   // how it stands, for people: {"state": "running"}
+	Undo    []Binding      `json:"undo,omitempty"`    // repairs that put back what can be put back, in this order
+	Lasting []string       `json:"lasting,omitempty"` // what nothing puts back, a phrase each: "the user's password"
+}
+
+// Target is a thing that a repair touches.
+type Target struct {
+	ARN     string            `json:"arn"`
+	Account string            `json:"account"`
+	Region  string            `json:"region,omitempty"` // "" of what is global
+	Tags    map[string]string `json:"tags,omitempty"`   // nil: it has none
+}
+
+// Narrower is an extra ability of checks and repairs: to name what one call needs.
+// Without it that is all of Spec.Permissions.
+type Narrower interface {
+	// Needs gives the permissions of this one call, its Survey and its Verify,
+	// with the resources named as exactly as AWS allows. It touches nothing.
+	Needs(call Call) []Permission
+}
+
 // Describer is an extra ability: to say in a few words what Do would do, for
 // runs that record instead of acting.
 type Describer interface {
@@ -64,6 +98,9 @@ type Spec struct {
 	Params      []Param
 	Result      map[string]string // key of Result → what it holds
 	Permissions []Permission
+	// Inverse says, of a repair, in one sentence what puts it back and what
+	// nothing does: "EC2StartInstances; what was in memory is gone."
+	Inverse string
 
 	// Escape makes a text harmless in the place the action puts it. dispatch
 	// applies it to what `{{ expr }}` interpolates into the action's texts and

@@ -152,6 +152,7 @@ type StepState struct {
 	Dry      bool           `json:"dry,omitempty"`    // nothing was done: recorded what would have been
 	Attempts []Attempt      `json:"attempts,omitempty"`
 	Retried  int            `json:"retried,omitempty"` // how many of Attempts came before the run was retried, and count no more towards limits
+	Survey   *Survey        `json:"survey,omitempty"`  // of a repair: what it found before it acted
 	Result   map[string]any `json:"result,omitempty"`
 	Error    string         `json:"error,omitempty"`
 	Due      time.Time      `json:"due,omitzero"`
@@ -163,6 +164,7 @@ type Attempt struct {
 	Ended   time.Time `json:"ended,omitzero"` // zero: not known to have ended
 	Error   string    `json:"error,omitempty"`
 	Unknown bool      `json:"unknown,omitempty"` // of a repair: nobody knows yet whether it acted
+	Lost    bool      `json:"lost,omitempty"`    // its worker died, or was told to stop: no fault of the other side
 	Verify  bool      `json:"verify,omitempty"`  // a look, not a try
 }
 
