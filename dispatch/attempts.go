@@ -24,23 +24,45 @@ func inDoubt(state *responder.StepState) bool {
 	return last != nil && (last.Unknown || last.Ended.IsZero())
 }
 
-// tries counts the attempts that were more than a look, since the run was last
-// retried.
+// tries counts the attempts that were more than a look and were not lost, since
+// the run was last retried.
 func tries(state *responder.StepState) int {
 	n := 0
 	for _, a := range state.Attempts[state.Retried:] {
-		if !a.Verify {
+		if !a.Verify && !a.Lost {
 			n++
 		}
 	}
 	return n
 }
 
-// looks counts the looks since the last try, or since the run was last retried.
+// looks counts the looks that were not lost since the last try, or since the run
+// was last retried.
 func looks(state *responder.StepState) int {
 	n := 0
 	for i := len(state.Attempts) - 1; i >= state.Retried && state.Attempts[i].Verify; i-- {
-		n++
+		if !state.Attempts[i].Lost {
+			n++
+		}
 	}
 	return n
+}
+
+// losses counts the attempts and looks that were lost since the run was last
+// retried. One that is under way counts: it is asked for where nobody is left to
+// see it end.
+func losses(state *responder.StepState) int {
+	n := 0
+	for _, a := range state.Attempts[state.Retried:] {
+		if a.Lost || a.Ended.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// lastLooked reports whether the last attempt was a look.
+func lastLooked(state *responder.StepState) bool {
+	n := len(state.Attempts)
+	return n > 0 && state.Attempts[n-1].Verify
 }

@@ -126,7 +126,7 @@ func (f flight) fly(ctx context.Context) Outcome {
 		}
 	}
 	if f.verify {
-		return f.verdict(l)
+		return f.verdict(l, ctx.Err() != nil)
 	}
 	return f.outcome(l, ctx.Err() != nil, timed.Err() != nil)
 }
@@ -146,7 +146,11 @@ func (f flight) do(ctx context.Context) (l landing) {
 	return l
 }
 
-func (f flight) verdict(l landing) Outcome {
+// verdict says what a look found. lost: the worker was told to stop meanwhile.
+func (f flight) verdict(l landing, lost bool) Outcome {
+	if lost && l.err != nil {
+		return Tried{Path: Path(f.path), Err: fmt.Errorf("%w: %w", ErrLost, l.err)}
+	}
 	verdict := l.verdict
 	if l.err != nil || verdict != responder.VerdictDone && verdict != responder.VerdictNotDone {
 		verdict = responder.VerdictUnknown

@@ -316,7 +316,7 @@ func verb(step *responder.Step, state *responder.StepState) Verb {
 	}
 	doubt := state.Kind == responder.Repair && inDoubt(state)
 	switch {
-	case doubt && looks(state) >= retryOf(step, state.Kind).Attempts:
+	case doubt && lastLooked(state) && lostTooOften(step, state):
 		return Lose
 	case doubt:
 		return Verify

@@ -144,8 +144,10 @@ func TestMachine(t *testing.T) {
 			{notice("0"), "attempt 0"}, {try("0"), "lose 0"}, {later("0"), "until +1s"}, {try("0"), "lose 0"}, {later("0"), "until +2s"}, {try("0"), "lose 0"}, {later("0"), "succeeded"}}},
 		{"retries of a check", newRun(act("C")), []line{
 			{check("0"), "attempt 0"}, {try("0"), "lose 0"}, {later("0"), "until +1s"}, {try("0"), "lose 0"}, {later("0"), "until +2s"}, {try("0"), "lose 0"}, {later("0"), "failed: step 0 (C): busy"}}},
-		{"a lost attempt counts, but not as the only one", newRun(responder.Step{Kind: responder.StepAction, Action: "C", Retry: &responder.Retry{Attempts: 1}}), []line{
-			{check("0"), "attempt 0"}, {try("0"), "lose 0"}, {lost("0"), "until +1s"}, {try("0"), "lose 0"}, {lost("0"), "failed: step 0 (C): the worker was lost"}}},
+		{"a lost attempt uses up none", newRun(responder.Step{Kind: responder.StepAction, Action: "C", Retry: &responder.Retry{Attempts: 1}}), []line{
+			{check("0"), "attempt 0"}, {try("0"), "lose 0"}, {lost("0"), "until +1s"}, {try("0"), "lose 0"}, {lost("0"), "until +2s"}, {try("0"), "lose 0"}, {later("0"), "failed: step 0 (C): busy"}}},
+		{"what was not made is no attempt", newRun(responder.Step{Kind: responder.StepAction, Action: "C", Retry: &responder.Retry{Attempts: 1}}), []line{
+			{check("0"), "attempt 0"}, {try("0"), "lose 0"}, {Unmade{"0"}, "attempt 0"}, {Unmade{"0"}, "attempt 0"}, {try("0"), "lose 0"}, {ok("0"), "succeeded"}}},
 		{"a repair taken over is looked at", newRun(act("R")), []line{
 			{fix("0"), "attempt 0"}, {try("0"), "verify 0"}, {look("0"), "verify 0"}, {saw("0", responder.VerdictDone), "succeeded"}}},
 		{"a repair not done is tried again", newRun(act("R")), []line{
@@ -155,7 +157,11 @@ func TestMachine(t *testing.T) {
 		{"a known failure of a repair needs no look", newRun(act("R")), []line{
 			{fix("0"), "attempt 0"}, {try("0"), "verify 0"}, {later("0"), "until +1s"}, {try("0"), "verify 0"}, {bad("0"), "failed: step 0 (R): bad"}}},
 		{"the last attempt of a repair is looked at, too", newRun(responder.Step{Kind: responder.StepAction, Action: "R", Retry: &responder.Retry{Attempts: 1}}), []line{
-			{fix("0"), "attempt 0"}, {try("0"), "verify 0"}, {dunno("0"), "until +1s"}, {look("0"), "lose 0"}, {saw("0", responder.VerdictNotDone), "failed: step 0 (R): outcome unknown: lost"}}},
+			{fix("0"), "attempt 0"}, {try("0"), "verify 0"}, {dunno("0"), "until +1s"}, {look("0"), "verify 0"}, {saw("0", responder.VerdictNotDone), "failed: step 0 (R): outcome unknown: lost"}}},
+		{"the last attempt of a repair, lost and not done, is made again", newRun(responder.Step{Kind: responder.StepAction, Action: "R", Retry: &responder.Retry{Attempts: 1}}), []line{
+			{fix("0"), "attempt 0"}, {try("0"), "verify 0"}, {look("0"), "verify 0"}, {saw("0", responder.VerdictNotDone), "attempt 0"}, {try("0"), "verify 0"}, {later("0"), "failed: step 0 (R): busy"}}},
+		{"a lost look uses up none", newRun(responder.Step{Kind: responder.StepAction, Action: "R", Retry: &responder.Retry{Attempts: 1}}), []line{
+			{fix("0"), "attempt 0"}, {try("0"), "verify 0"}, {dunno("0"), "until +1s"}, {look("0"), "verify 0"}, {lost("0"), "until +1s"}, {look("0"), "verify 0"}, {saw("0", responder.VerdictUnknown), "failed: step 0 (R): nobody knows whether it was done"}}},
 		{"branches all come to rest, then the failure counts", newRun(group(responder.StepParallel, act("C"), act("N"), act("C")), act("N")), []line{
 			{nil, "begin 0"}, {Begun{Path: "0"}, "begin 0.0, begin 0.1, begin 0.2"}, {check("0.0"), "attempt 0.0, begin 0.1, begin 0.2"}, {bad("0.0"), "begin 0.1, begin 0.2"},
 			{Skipped{Path: "0.1"}, "begin 0.2"}, {check("0.2"), "attempt 0.2"}, {no("0.2"), "failed: step 0.0 (C): bad"}}},

@@ -79,10 +79,14 @@ type Verified struct {
 // Passed: the wait is over.
 type Passed struct{ Path }
 
-// ErrLost is the error of an attempt that nobody saw end: its worker died or was
-// told to stop. It counts as an attempt, but a notice or check that may be tried
-// once gets a second try, so that one death does not leave it undone. A repair is
-// looked into first, and is tried again as far as its attempts go.
+// Unmade: the attempt that was about to be made is not, for its mark was not stored.
+type Unmade struct{ Path }
+
+// ErrLost is the error of an attempt, or of a look, that nobody saw end: its
+// worker died or was told to stop. That is no fault of the other side, so it does
+// not use up the step's attempts; a bound of its own, ten or as many as there are
+// attempts, ends a step that kills its worker each time. A repair is looked into
+// before it is tried again, after its last loss, too.
 var ErrLost = errors.New("the worker was lost")
 
 // Apply gives the run as it is after an outcome; run itself stays as it is.
@@ -187,6 +191,12 @@ func (o Attempting) apply(c *change) {
 	c.state.Attempts = append(c.state.Attempts, responder.Attempt{Began: c.now, Verify: o.Verify})
 }
 
+func (o Unmade) apply(c *change) {
+	if underWay(c.state) {
+		c.state.Attempts = c.state.Attempts[:len(c.state.Attempts)-1]
+	}
+}
+
 func (o Passed) apply(c *change) { c.end(responder.StepSucceeded) }
 
 func (o Tried) apply(c *change) {
@@ -196,7 +206,6 @@ func (o Tried) apply(c *change) {
 		transient *responder.Transient
 	)
 	repair := c.state.Kind == responder.Repair
-	limit := retryOf(c.step, c.state.Kind).Attempts
 	switch {
 	case o.Err == nil:
 		c.finish(nil, false)
@@ -206,26 +215,44 @@ func (o Tried) apply(c *change) {
 		c.finish(nil, false)
 		c.end(responder.StepStopped)
 		c.state.Error = cleanText(stop.Reason)
-	case errors.Is(o.Err, ErrLost) && repair && looks(c.state) >= limit:
-		c.finish(o.Err, true)
-		c.fail(o.Err)
-	case repair && (errors.Is(o.Err, ErrLost) || errors.As(o.Err, &unknown)):
+	case errors.Is(o.Err, ErrLost):
+		c.finish(o.Err, repair)
+		c.lose(o.Err)
+	case repair && errors.As(o.Err, &unknown):
 		c.finish(o.Err, true)
 		c.again(tries(c.state), 0)
-	case errors.Is(o.Err, ErrLost):
-		c.finish(o.Err, false)
-		c.againUnless(tries(c.state) >= max(limit, 2), 0, o.Err)
 	case errors.As(o.Err, &transient):
 		c.finish(o.Err, false)
-		c.againUnless(tries(c.state) >= limit, transient.After, o.Err)
+		if c.spent() {
+			c.fail(o.Err)
+			return
+		}
+		c.again(tries(c.state), transient.After)
 	default:
 		c.finish(o.Err, false)
 		c.fail(o.Err)
 	}
 }
 
+// lose is what becomes of a step whose attempt was lost.
+func (c *change) lose(err error) {
+	repair := c.state.Kind == responder.Repair
+	switch {
+	case !lostTooOften(c.step, c.state), repair && !lastLooked(c.state):
+		c.again(losses(c.state), 0)
+	case repair:
+		c.fail(unsure(err))
+	default:
+		c.fail(err)
+	}
+}
+
+// spent reports whether the step has no tries left.
+func (c *change) spent() bool {
+	return tries(c.state) >= retryOf(c.step, c.state.Kind).Attempts
+}
+
 func (o Verified) apply(c *change) {
-	limit := retryOf(c.step, c.state.Kind).Attempts
 	c.finish(o.Err, false)
 	switch {
 	case o.Verdict == responder.VerdictDone:
@@ -236,12 +263,12 @@ func (o Verified) apply(c *change) {
 			last.Unknown = false
 			c.state.Error = last.Error
 		}
-		if tries(c.state) >= limit {
+		if c.spent() || lostTooOften(c.step, c.state) {
 			c.end(responder.StepFailed)
 			return
 		}
 		c.state.State = responder.StepRunning // the wait was before the look: try now
-	case looks(c.state) >= limit:
+	case looks(c.state) >= retryOf(c.step, c.state.Kind).Attempts:
 		c.fail(unsure(o.Err))
 	default:
 		c.again(looks(c.state), 0)
@@ -265,6 +292,7 @@ func (c *change) finish(err error, unknown bool) {
 	last := &c.state.Attempts[len(c.state.Attempts)-1]
 	last.Ended = c.now
 	last.Unknown = unknown && !last.Verify
+	last.Lost = errors.Is(err, ErrLost)
 	if err != nil {
 		last.Error = cleanText(err.Error())
 		c.state.Error = last.Error
@@ -287,14 +315,6 @@ func (c *change) wait(d time.Duration) {
 // again waits before what comes after the n-th failure in a row.
 func (c *change) again(n int, after time.Duration) {
 	c.wait(delay(retryOf(c.step, c.state.Kind), n, after, c.jitter))
-}
-
-func (c *change) againUnless(enough bool, after time.Duration, err error) {
-	if enough {
-		c.fail(err)
-		return
-	}
-	c.again(tries(c.state), after)
 }
 
 // remark is the result of a step that was not done for a reason.

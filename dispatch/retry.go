@@ -16,6 +16,16 @@ const (
 	defaultRepairTimeout  = 2 * time.Minute
 )
 
+// maxLost is how many attempts of a step may be lost, and no fewer than it has
+// attempts. A step that kills its worker each time must come to an end.
+const maxLost = 10
+
+// lostTooOften reports whether a step has lost so many attempts that no further
+// one is made.
+func lostTooOften(step *responder.Step, state *responder.StepState) bool {
+	return losses(state) >= max(retryOf(step, state.Kind).Attempts, maxLost)
+}
+
 // maxRetryAfter bounds what another side can ask for by Retry-After.
 const maxRetryAfter = time.Hour
 

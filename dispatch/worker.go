@@ -214,7 +214,7 @@ func (w *worker) drain() {
 func (w *worker) cancel(starting []flight) {
 	for _, f := range starting {
 		delete(w.flying, f.path)
-		w.apply(Tried{Path: Path(f.path), Err: errors.New("not made: the run could not be stored")})
+		w.apply(Unmade{Path(f.path)})
 	}
 }
 

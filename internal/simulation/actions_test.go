@@ -74,8 +74,9 @@ type try struct {
 
 // look is one call of Verify.
 type look struct {
-	at   time.Time
-	said responder.Verdict
+	at     time.Time
+	tenure string // of who made it
+	said   responder.Verdict
 }
 
 // behaviour is how the other side behaves in one call.
@@ -241,7 +242,7 @@ func (a action) Verify(ctx context.Context, call responder.Call) (responder.Verd
 		return responder.VerdictUnknown, errDead
 	}
 	name := a.nth("look at " + a.stepName(call.Key))
-	d, seen := a.judgeLook(call)
+	d, seen := a.judgeLook(call, tenureOf(ctx))
 	if a.strikes(crashBefore, name) {
 		a.die()
 		return responder.VerdictUnknown, errDead

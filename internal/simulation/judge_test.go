@@ -226,6 +226,9 @@ func (c *stepChange) judgeAttempts() {
 		return
 	}
 	for i, a := range c.is.Attempts {
+		if a.Lost && (i >= len(c.was.Attempts) || !c.was.Attempts[i].Lost) {
+			c.judgeLoss(a)
+		}
 		if !a.Ended.IsZero() && a.Error == "" && (i >= len(c.was.Attempts) || c.was.Attempts[i].Ended.IsZero()) {
 			c.judgeLanding(a)
 		}
@@ -248,6 +251,14 @@ func (c *stepChange) judgeAttempts() {
 	}
 	if c.is.State == responder.StepWaiting && c.was.State != responder.StepWaiting && len(c.is.Attempts) > 0 {
 		c.judgePause()
+	}
+}
+
+// judgeLoss: an attempt is lost where nobody heard how it ended.
+func (c *stepChange) judgeLoss(a responder.Attempt) {
+	t, l := c.deed.try(a.Began), c.deed.look(a.Began)
+	if t != nil && t.tenure == c.by.tenure && slices.Contains([]saying{saidDone, saidNo, saidPermanent}, t.said) || l != nil && l.tenure == c.by.tenure && l.said != responder.VerdictUnknown {
+		c.broken("what was answered counts", "an attempt that was answered is called lost")
 	}
 }
 
@@ -278,7 +289,7 @@ func (c *stepChange) judgeNewTry(i int) {
 		if !a.Verify {
 			tries++
 			t := c.deed.try(a.Began)
-			looked = t != nil && t.said == saidTransient
+			looked = t != nil && t.said == saidTransient && !a.Lost
 			continue
 		}
 		if l := c.deed.look(a.Began); l != nil && l.said == responder.VerdictNotDone {
@@ -288,8 +299,8 @@ func (c *stepChange) judgeNewTry(i int) {
 	if tries > 0 && c.is.Kind == responder.Repair && !looked {
 		c.broken("a repair of unknown outcome is verified before it is tried again", "attempt %d", i+1)
 	}
-	if tries >= max(c.limit(), 2) {
-		c.broken("retries are bounded", "attempt %d, of at most %d tries", i+1, c.limit())
+	if n := c.count(c.is.Attempts[:i]); n.tries >= c.limit() || n.lost >= c.mostLost() {
+		c.broken("retries are bounded", "attempt %d, after %d tries of at most %d, and %d lost of at most %d", i+1, n.tries, c.limit(), n.lost, c.mostLost())
 	}
 }
 
@@ -299,7 +310,7 @@ func (c *stepChange) judgePause() {
 	last := c.is.Attempts[len(c.is.Attempts)-1]
 	pause := c.is.Due.Sub(last.Ended)
 	var asked time.Duration
-	if t := c.deed.try(last.Began); t != nil && !strings.Contains(last.Error, "worker was lost") {
+	if t := c.deed.try(last.Began); t != nil && !last.Lost {
 		asked = min(t.after, time.Hour)
 	}
 	limit := 5 * time.Minute
@@ -313,26 +324,47 @@ func (c *stepChange) judgePause() {
 
 // judgeFailure: a step fails for a reason that really was.
 func (c *stepChange) judgeFailure() {
-	tries, looks, lost := 0, 0, false
-	var last *try
-	for _, a := range c.is.Attempts {
-		if a.Verify {
-			looks++
-			continue
-		}
-		tries++
-		looks, last = 0, c.deed.try(a.Began)
-		lost = strings.Contains(a.Error, "worker was lost")
-	}
+	n := c.count(c.is.Attempts)
 	switch {
-	case last != nil && last.said == saidPermanent:
-	case c.is.Kind == responder.Repair && (tries >= c.limit() || looks >= c.limit()):
-	case c.is.Kind != responder.Repair && lost && tries >= max(c.limit(), 2):
-	case c.is.Kind != responder.Repair && !lost && tries >= c.limit():
+	case n.last != nil && n.last.said == saidPermanent:
+	case n.lost >= c.mostLost() && (n.lastLost || c.is.Kind == responder.Repair):
+	case n.tries >= c.limit() && !n.lastLost:
+	case n.looks >= c.limit():
 	default:
-		c.broken("a step fails for a reason", "after %d tries and %d looks, of at most %d: %s", tries, looks, c.limit(), c.is.Error)
+		c.broken("a step fails for a reason", "after %d tries and %d looks, of at most %d, and %d lost, of at most %d: %s", n.tries, n.looks, c.limit(), n.lost, c.mostLost(), c.is.Error)
 	}
 }
+
+// counted is what there was of a step's attempts.
+type counted struct {
+	tries, lost int
+	looks       int // since the last try
+	last        *try
+	lastLost    bool
+}
+
+// count counts attempts that have ended. One that was lost is no try and no look.
+func (c *stepChange) count(attempts []responder.Attempt) counted {
+	var n counted
+	for _, a := range attempts {
+		if a.Lost {
+			n.lost++
+		}
+		switch {
+		case a.Verify && !a.Lost:
+			n.looks++
+		case !a.Verify:
+			n.looks, n.last, n.lastLost = 0, c.deed.try(a.Began), a.Lost
+			if !a.Lost {
+				n.tries++
+			}
+		}
+	}
+	return n
+}
+
+// mostLost is how many attempts of a step may be lost before it is given up.
+func (c *stepChange) mostLost() int { return max(c.limit(), 10) }
 
 // limit is how many tries a step has.
 func (c *stepChange) limit() int {
@@ -425,11 +457,11 @@ func (w *world) judgeArmed(run *responder.Run, step string, call responder.Call)
 // between the moment in which it reads its guards and that in which it acts.
 const storeTimeout = 10*time.Second + 200*time.Millisecond
 
-func (w *world) judgeLook(call responder.Call) (*deed, *look) {
+func (w *world) judgeLook(call responder.Call, tenure string) (*deed, *look) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.deedOf(call.Key)
-	l := &look{at: call.Now}
+	l := &look{at: call.Now, tenure: tenure}
 	d.looks = append(d.looks, l)
 	if len(d.tries) == 0 && !w.marked(call.Key) {
 		w.broken("only what was tried is looked at", "%s", w.stepName(call.Key))
