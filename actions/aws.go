@@ -12,13 +12,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// AWS opens clients. Each factory is called at every act, so it is cheap after
-// the first time, and is safe for concurrent use.
+// AWS is what actions need to ask AWS. Everything in it is safe for concurrent
+// use, and touches nothing before an action acts. The factories make a client of
+// a configuration: they are called at every act, so they are cheap. A nil one
+// makes the actions that need it fail as *Permanent.
+//
+// A check or repair opens its clients by [access.client], never by itself: that
+// is what knows whose credentials a call is given.
 type AWS struct {
-	IAM func(ctx context.Context) (IAMAPI, error)
-	EC2 func(ctx context.Context, region string) (EC2API, error)
-	SNS func(ctx context.Context, region string) (SNSAPI, error)
-	STS func(ctx context.Context) (STSAPI, error)
+	// Config gives the configuration with Responder's own credentials and a
+	// region. nil means an empty one, for factories that make fakes.
+	Config func(ctx context.Context) (aws.Config, error)
+
+	STS func(aws.Config) STSAPI
+	SNS func(aws.Config) SNSAPI
+	IAM func(aws.Config) IAMAPI
+	EC2 func(aws.Config) EC2API
 }
 
 // globalRegion is where IAM and STS are asked if the configuration names no region.
@@ -32,36 +41,31 @@ var errNoAWS = permanentf("there are no AWS clients here")
 func LazyAWS(options ...func(*config.LoadOptions) error) AWS {
 	lazy := &lazyConfig{options: options}
 	return AWS{
-		IAM: func(ctx context.Context) (IAMAPI, error) {
-			cfg, err := lazy.get(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return iam.NewFromConfig(cfg), nil
-		},
-		EC2: func(ctx context.Context, region string) (EC2API, error) {
-			cfg, err := lazy.get(ctx)
-			if err != nil {
-				return nil, err
-			}
-			client := ec2.NewFromConfig(cfg, func(o *ec2.Options) { o.Region = region })
-			return ec2Calls{client.DescribeInstances, client.TerminateInstances}, nil
-		},
-		SNS: func(ctx context.Context, region string) (SNSAPI, error) {
-			cfg, err := lazy.get(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return sns.NewFromConfig(cfg, func(o *sns.Options) { o.Region = region }), nil
-		},
-		STS: func(ctx context.Context) (STSAPI, error) {
-			cfg, err := lazy.get(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return sts.NewFromConfig(cfg), nil
+		Config: lazy.get,
+		STS:    func(cfg aws.Config) STSAPI { return sts.NewFromConfig(cfg) },
+		SNS:    func(cfg aws.Config) SNSAPI { return sns.NewFromConfig(cfg) },
+		IAM:    func(cfg aws.Config) IAMAPI { return iam.NewFromConfig(cfg) },
+		EC2: func(cfg aws.Config) EC2API {
+			client := ec2.NewFromConfig(cfg)
+			return ec2Calls{client.DescribeInstances, client.TerminateInstances}
 		},
 	}
+}
+
+// own gives the configuration with Responder's own credentials, of a region or,
+// where that is "", of the region it names itself.
+func (a AWS) own(ctx context.Context, region string) (aws.Config, error) {
+	var cfg aws.Config
+	if a.Config != nil {
+		var err error
+		if cfg, err = a.Config(ctx); err != nil {
+			return aws.Config{}, transientf("read the AWS configuration: %w", err)
+		}
+	}
+	if region != "" {
+		cfg.Region = region
+	}
+	return cfg, nil
 }
 
 // ec2Calls is an EC2 client of just the calls that are made. A client itself,

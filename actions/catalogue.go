@@ -24,8 +24,7 @@ type Deps struct {
 	Now func() time.Time
 	// Version goes into the User-Agent; "" means "dev".
 	Version string
-	// AWS opens clients when an action acts; a nil factory makes its actions
-	// fail as *Permanent. See LazyAWS.
+	// AWS is what actions ask AWS with; see LazyAWS.
 	AWS AWS
 }
 
@@ -42,18 +41,18 @@ func New(deps Deps) responder.Catalogue {
 	}
 	refs := references{getenv: deps.Getenv, secrets: deps.Secrets}
 	hook := newWebhook(deps, refs)
-	own := &identity{sts: deps.AWS.STS}
+	reach := &access{aws: deps.AWS, own: &identity{aws: deps.AWS}}
 
 	catalogue := responder.Catalogue{}
 	for _, action := range []responder.Action{
 		newSendSlack(hook),
 		newSendDiscord(hook),
 		newSendGoogleChat(hook),
-		&sendEmail{open: deps.AWS.SNS, refs: refs},
-		&iamUserExists{users{open: deps.AWS.IAM, own: own}},
-		&iamDeleteUser{users{open: deps.AWS.IAM, own: own}},
-		&ec2InstanceAlive{instances{open: deps.AWS.EC2, own: own}},
-		&ec2TerminateInstances{instances{open: deps.AWS.EC2, own: own}},
+		&sendEmail{aws: deps.AWS, refs: refs},
+		&iamUserExists{users{reach}},
+		&iamDeleteUser{users{reach}},
+		&ec2InstanceAlive{instances{reach}},
+		&ec2TerminateInstances{instances{reach}},
 	} {
 		catalogue[action.Spec().Name] = action
 	}

@@ -33,7 +33,7 @@ func (a *ec2InstanceAlive) Spec() responder.Spec {
 
 // Do implements responder.Action.
 func (a *ec2InstanceAlive) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
-	ids, api, err := a.at(ctx, call)
+	ids, api, err := a.at(ctx, a, call)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (a *ec2TerminateInstances) Spec() responder.Spec {
 
 // Do implements responder.Action. It can be repeated.
 func (a *ec2TerminateInstances) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
-	ids, api, err := a.at(ctx, call)
+	ids, api, err := a.at(ctx, a, call)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (t *termination) terminate(ctx context.Context, ids []string) error {
 // Verify implements responder.Verifier: done if every instance is terminated,
 // shutting down or unknown to EC2.
 func (a *ec2TerminateInstances) Verify(ctx context.Context, call responder.Call) (responder.Verdict, error) {
-	ids, api, err := a.at(ctx, call)
+	ids, api, err := a.at(ctx, a, call)
 	if err != nil {
 		return responder.VerdictUnknown, err
 	}

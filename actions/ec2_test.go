@@ -89,11 +89,11 @@ func (f *fakeEC2) TerminateInstances(_ context.Context, in *ec2.TerminateInstanc
 
 func (f *fakeEC2) catalogue() responder.Catalogue {
 	return actions.New(actions.Deps{AWS: actions.AWS{
-		EC2: func(_ context.Context, region string) (actions.EC2API, error) {
-			f.regions = append(f.regions, region)
-			return f, nil
+		EC2: func(cfg aws.Config) actions.EC2API {
+			f.regions = append(f.regions, cfg.Region)
+			return f
 		},
-		STS: func(context.Context) (actions.STSAPI, error) { return &fakeSTS{account: account}, nil },
+		STS: func(aws.Config) actions.STSAPI { return &fakeSTS{account: account} },
 	}})
 }
 

@@ -31,9 +31,9 @@ const topic = "arn:aws:sns:eu-central-1:111122223333:responder-email"
 func (f *fakeSNS) send(ctx context.Context, call responder.Call, env map[string]string) (responder.Result, error) {
 	return actions.New(actions.Deps{
 		Getenv: func(name string) string { return env[name] },
-		AWS: actions.AWS{SNS: func(_ context.Context, region string) (actions.SNSAPI, error) {
-			f.region = region
-			return f, nil
+		AWS: actions.AWS{SNS: func(cfg aws.Config) actions.SNSAPI {
+			f.region = cfg.Region
+			return f
 		}},
 	})["SendEmail"].Do(ctx, call)
 }

@@ -68,7 +68,7 @@ func (a *iamDeleteUser) Spec() responder.Spec {
 // an attacker holds. Only without credentials does the user lose policies and,
 // last of all, the permissions boundary, which may be what holds the user back.
 func (a *iamDeleteUser) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
-	target, api, err := a.at(ctx, call)
+	target, api, err := a.at(ctx, a, call)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func errAnotherUser(target userTarget) error {
 // Verify implements responder.Verifier: done if no user has the name and, where
 // it is given, the id.
 func (a *iamDeleteUser) Verify(ctx context.Context, call responder.Call) (responder.Verdict, error) {
-	target, api, err := a.at(ctx, call)
+	target, api, err := a.at(ctx, a, call)
 	if err != nil {
 		return responder.VerdictUnknown, err
 	}

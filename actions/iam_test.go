@@ -18,8 +18,8 @@ const account = "111122223333"
 
 func iamCatalogue(f *fakeIAM) responder.Catalogue {
 	return actions.New(actions.Deps{AWS: actions.AWS{
-		IAM: func(context.Context) (actions.IAMAPI, error) { return f, nil },
-		STS: func(context.Context) (actions.STSAPI, error) { return &fakeSTS{account: account}, nil },
+		IAM: func(aws.Config) actions.IAMAPI { return f },
+		STS: func(aws.Config) actions.STSAPI { return &fakeSTS{account: account} },
 	}})
 }
 
@@ -318,9 +318,9 @@ func TestActsInTheEventsAccountOnly(t *testing.T) {
 		} {
 			users, machines := newFakeIAM(), &fakeEC2{}
 			catalogue := actions.New(actions.Deps{AWS: actions.AWS{
-				IAM: func(context.Context) (actions.IAMAPI, error) { return users, nil },
-				EC2: func(context.Context, string) (actions.EC2API, error) { return machines, nil },
-				STS: func(context.Context) (actions.STSAPI, error) { return &tt.sts, nil },
+				IAM: func(aws.Config) actions.IAMAPI { return users },
+				EC2: func(aws.Config) actions.EC2API { return machines },
+				STS: func(aws.Config) actions.STSAPI { return &tt.sts },
 			}})
 			s.call.Account = tt.event
 			if _, err := catalogue[s.action].Do(t.Context(), s.call); !tt.is(err) || !strings.Contains(err.Error(), tt.says) {
@@ -341,8 +341,8 @@ func TestActsInTheEventsAccountOnly(t *testing.T) {
 func TestIdentityIsAskedOnce(t *testing.T) {
 	sts, f := &fakeSTS{account: account}, newFakeIAM()
 	catalogue := actions.New(actions.Deps{AWS: actions.AWS{
-		IAM: func(context.Context) (actions.IAMAPI, error) { return f, nil },
-		STS: func(context.Context) (actions.STSAPI, error) { return sts, nil },
+		IAM: func(aws.Config) actions.IAMAPI { return f },
+		STS: func(aws.Config) actions.STSAPI { return sts },
 	}})
 	for range 3 {
 		for _, action := range []string{"IAMUserExists", "IAMDeleteUser"} {

@@ -35,7 +35,7 @@ func (a *iamUserExists) Spec() responder.Spec {
 
 // Do implements responder.Action.
 func (a *iamUserExists) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
-	target, api, err := a.at(ctx, call)
+	target, api, err := a.at(ctx, a, call)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type STSAPI interface {
 // an action asks AWS about an event only with credentials of its account.
 // Safe for concurrent use; it asks STS once.
 type identity struct {
-	sts func(ctx context.Context) (STSAPI, error)
+	aws AWS
 
 	mu      sync.Mutex
 	account string
@@ -47,14 +47,14 @@ func (i *identity) get(ctx context.Context) (string, error) {
 	if known != "" {
 		return known, nil
 	}
-	if i.sts == nil {
+	if i.aws.STS == nil {
 		return "", errNoAWS
 	}
-	api, err := i.sts(ctx)
+	cfg, err := i.aws.own(ctx, "")
 	if err != nil {
-		return "", transientf("open STS: %w", err)
+		return "", err
 	}
-	out, err := api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	out, err := i.aws.STS(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return "", awsError("sts:GetCallerIdentity", err, reads)
 	}

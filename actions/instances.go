@@ -23,14 +23,11 @@ const instancesAtOnce = 100
 const instanceARN = "arn:${AWS::Partition}:ec2:*:${AWS::AccountId}:instance/*"
 
 // instances is what the actions on EC2 instances have in common.
-type instances struct {
-	open func(ctx context.Context, region string) (EC2API, error)
-	own  *identity
-}
+type instances struct{ *access }
 
-// at gives the instances a call is about and a client for the event's account
-// and region.
-func (i instances) at(ctx context.Context, call responder.Call) ([]string, EC2API, error) {
+// at gives the instances that a call of an action is about, and a client for
+// the event's account and region.
+func (i instances) at(ctx context.Context, by responder.Action, call responder.Call) ([]string, EC2API, error) {
 	ids, err := instanceIDs(call)
 	if err != nil {
 		return nil, nil, err
@@ -39,17 +36,8 @@ func (i instances) at(ctx context.Context, call responder.Call) ([]string, EC2AP
 	if err != nil {
 		return nil, nil, err
 	}
-	if i.open == nil {
-		return nil, nil, errNoAWS
-	}
-	if err := i.own.belongsTo(ctx, call.Account); err != nil {
-		return nil, nil, err
-	}
-	api, err := i.open(ctx, region)
-	if err != nil {
-		return nil, nil, transientf("open EC2: %w", err)
-	}
-	return ids, api, nil
+	api, err := client(ctx, i.access, i.aws.EC2, by, call, region)
+	return ids, api, err
 }
 
 // states gives the state of each instance that EC2 knows. It asks by filter: a

@@ -40,7 +40,7 @@ var standardTopic = regexp.MustCompile(`^arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{1
 
 // sendEmail tells the subscribers of an SNS topic.
 type sendEmail struct {
-	open func(ctx context.Context, region string) (SNSAPI, error)
+	aws  AWS
 	refs references
 }
 
@@ -79,14 +79,14 @@ func (a *sendEmail) Do(ctx context.Context, call responder.Call) (responder.Resu
 	if err != nil {
 		return nil, err
 	}
-	if a.open == nil {
+	if a.aws.SNS == nil {
 		return nil, errNoAWS
 	}
-	api, err := a.open(ctx, region)
+	cfg, err := a.aws.own(ctx, region)
 	if err != nil {
-		return nil, transientf("open SNS: %w", err)
+		return nil, err
 	}
-	out, err := api.Publish(ctx, &sns.PublishInput{
+	out, err := a.aws.SNS(cfg).Publish(ctx, &sns.PublishInput{
 		TopicArn: &topic,
 		Subject:  aws.String(emailSubject(call)),
 		Message:  &body,

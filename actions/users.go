@@ -11,28 +11,16 @@ import (
 )
 
 // users is what the actions on IAM users have in common.
-type users struct {
-	open func(ctx context.Context) (IAMAPI, error)
-	own  *identity
-}
+type users struct{ *access }
 
-// at gives the user a call is about and a client for the event's account.
-func (u users) at(ctx context.Context, call responder.Call) (userTarget, IAMAPI, error) {
+// at gives the user that a call of an action is about, and a client for it.
+func (u users) at(ctx context.Context, by responder.Action, call responder.Call) (userTarget, IAMAPI, error) {
 	target, err := userParam(call)
 	if err != nil {
 		return userTarget{}, nil, err
 	}
-	if u.open == nil {
-		return userTarget{}, nil, errNoAWS
-	}
-	if err := u.own.belongsTo(ctx, call.Account); err != nil {
-		return userTarget{}, nil, err
-	}
-	api, err := u.open(ctx)
-	if err != nil {
-		return userTarget{}, nil, transientf("open IAM: %w", err)
-	}
-	return target, api, nil
+	api, err := client(ctx, u.access, u.aws.IAM, by, call, "")
+	return target, api, err
 }
 
 // findUser gives the user of that name, nil if there is none.

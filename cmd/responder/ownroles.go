@@ -25,11 +25,12 @@ func (a *app) ownRoles(ctx context.Context, o runOptions, d *wiring.Definitions)
 	unknown := func(err error) error {
 		return fmt.Errorf("repairs are armed, and it cannot be told whose the credentials are, so that Responder would answer its own doings: %w (give --own-role ARN, or disarm the flows)", err)
 	}
-	client, err := actions.LazyAWS().STS(ctx)
+	own := actions.LazyAWS()
+	cfg, err := own.Config(ctx)
 	if err != nil {
 		return nil, unknown(err)
 	}
-	who, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	who, err := own.STS(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return nil, unknown(err)
 	}
