@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/dispatch"
 )
 
 func (a *app) runsCommand() *cobra.Command {
@@ -211,85 +208,4 @@ func (a *app) writeRun(r *responder.Run) error {
 	}
 	a.tellRun(r)
 	return nil
-}
-
-func (a *app) tellRun(r *responder.Run) {
-	p := a.paint()
-	f := r.Finding
-	fmt.Fprintf(a.stdout, "%s  %s  %s, %s\n", p.bold(r.ID), a.state(r.State), line(r.Flow.Name, 60), r.Mode)
-	if r.Cause != "" {
-		fmt.Fprintf(a.stdout, "  cause      %s\n", line(r.Cause, 300))
-	}
-	fmt.Fprintf(a.stdout, "  finding    %s %s\n", p.severity(f.Severity), line(f.Rule+": "+f.Message, 200))
-	if len(f.Resources) > 0 {
-		fmt.Fprintf(a.stdout, "  resources  %s\n", line(strings.Join(f.Resources, ", "), 300))
-	}
-	fmt.Fprintf(a.stdout, "  event      %s\n", line(f.Key, 200))
-	fmt.Fprintf(a.stdout, "  began      %s, last change %s\n", r.Created.UTC().Format(time.RFC3339), r.Updated.UTC().Format(time.RFC3339))
-	if !r.Due.IsZero() {
-		fmt.Fprintf(a.stdout, "  due        %s\n", r.Due.UTC().Format(time.RFC3339))
-	}
-	if !r.Deadline.IsZero() && !r.State.Ended() {
-		fmt.Fprintf(a.stdout, "  fails      %s, if it has not ended then\n", r.Deadline.UTC().Format(time.RFC3339))
-	}
-	if r.Suppressed > 0 {
-		fmt.Fprintf(a.stdout, "  suppressed number %d of its cooldown\n", r.Suppressed)
-	}
-	for _, d := range r.Audit {
-		a.tellDeed(d)
-	}
-	dispatch.Walk(r.Flow.Steps, func(path string, step *responder.Step) { a.tellStep(path, step, r.Steps[path]) })
-}
-
-func (a *app) tellStep(path string, step *responder.Step, state *responder.StepState) {
-	p := a.paint()
-	indent := strings.Repeat("  ", 1+strings.Count(path, "."))
-	if state == nil {
-		fmt.Fprintf(a.stdout, "%s%s  %s\n", indent, p.faint(path), p.faint(a.stepName(step)))
-		return
-	}
-	name := a.stepName(step)
-	if state.Action != "" && state.Action != name {
-		name += " " + state.Action
-	}
-	fmt.Fprintf(a.stdout, "%s%s  %s%s\n", indent, p.faint(path), name, a.mark(step, state))
-	deeper := indent + "   "
-	if state.Error != "" && state.State != responder.StepFailed && state.State != responder.StepStopped {
-		fmt.Fprintf(a.stdout, "%slast error: %s\n", deeper, line(state.Error, 300))
-	}
-	if !state.Due.IsZero() && state.State == responder.StepWaiting {
-		fmt.Fprintf(a.stdout, "%suntil %s\n", deeper, state.Due.UTC().Format(time.RFC3339))
-	}
-	for n, attempt := range state.Attempts {
-		ended := "has not ended"
-		if !attempt.Ended.IsZero() {
-			ended = "took " + attempt.Ended.Sub(attempt.Began).Round(time.Millisecond).String()
-		}
-		if attempt.Error != "" {
-			ended += ": " + line(attempt.Error, 300)
-		}
-		what := "attempt"
-		if attempt.Verify {
-			what = "look whether it was done"
-		}
-		if attempt.Unknown {
-			ended += " (nobody knows whether it acted)"
-		}
-		fmt.Fprintf(a.stdout, "%s%s %d at %s %s\n", deeper, what, n+1, attempt.Began.UTC().Format(time.RFC3339), ended)
-	}
-	keys := make([]string, 0, len(state.Result))
-	for k := range state.Result {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	for _, k := range keys {
-		if k == "would" && step.Kind != responder.StepWait {
-			continue // the mark says it
-		}
-		value, err := json.Marshal(state.Result[k])
-		if err != nil {
-			value = []byte(err.Error())
-		}
-		fmt.Fprintf(a.stdout, "%s%s: %s\n", deeper, line(k, 40), line(string(value), 300))
-	}
 }

@@ -60,14 +60,14 @@ func (a *app) followRun(ctx context.Context, s *store, id string) error {
 func (a *app) tellChange(before, after *responder.Run) {
 	dispatch.Walk(after.Flow.Steps, func(path string, step *responder.Step) {
 		if state := after.Steps[path]; state != nil && !reflect.DeepEqual(state, before.Steps[path]) {
-			a.tellStep(path, step, state)
+			a.tellStep(after, path, step)
 		}
 	})
 	for _, d := range after.Audit[min(len(before.Audit), len(after.Audit)):] {
 		a.tellDeed(d)
 	}
 	if after.State != before.State {
-		fmt.Fprintf(a.stdout, "%s  %s", after.Updated.UTC().Format(time.RFC3339), a.state(after.State))
+		fmt.Fprintf(a.stdout, "%s  %s", moment(after.Updated), a.state(after.State))
 		if after.Cause != "" {
 			fmt.Fprintf(a.stdout, "  %s", line(after.Cause, 300))
 		}
@@ -81,7 +81,7 @@ func (a *app) tellDeed(d responder.Audit) {
 	if d.Why != "" {
 		why = ": " + line(d.Why, 200)
 	}
-	fmt.Fprintf(a.stdout, "  %s  %s by %s%s\n", d.At.UTC().Format(time.RFC3339), pastOf(d.What), line(d.By, 200), why)
+	fmt.Fprintf(a.stdout, "  %s  %s by %s%s\n", moment(d.At), pastOf(d.What), line(d.By, 200), why)
 }
 
 // pastOf says what was done.

@@ -175,7 +175,11 @@ func (a *app) step(r *responder.Run, path string, step *responder.Step) string {
 	state := r.Steps[path]
 	switch step.Kind {
 	case responder.StepParallel:
-		return "(" + a.steps(r, path, step.Steps, " | ") + ")"
+		group := "(" + a.steps(r, path, step.Steps, " | ") + ")"
+		if step.Join == responder.JoinAny {
+			return "first of " + group
+		}
+		return group
 	case responder.StepSequential:
 		return "(" + a.steps(r, path, step.Steps, " → ") + ")"
 	case responder.StepIf:
@@ -195,10 +199,16 @@ func (a *app) stepName(step *responder.Step) string {
 	case responder.StepAction:
 		return step.Action
 	case responder.StepWait:
+		if step.Until != nil {
+			return "wait until " + step.Until.Clock
+		}
 		return "wait " + duration(step.Wait)
 	}
 	return string(step.Kind)
 }
+
+// markWidth is the most that a mark says of an error.
+const markWidth = 80
 
 // mark says how a step went.
 func (a *app) mark(step *responder.Step, state *responder.StepState) string {
@@ -218,19 +228,24 @@ func (a *app) mark(step *responder.Step, state *responder.StepState) string {
 	case responder.StepSucceeded:
 		return p.green(" ✓")
 	case responder.StepFailed:
-		return p.red(" ✗ " + line(state.Error, 80))
+		return p.red(" ✗ " + line(state.Error, markWidth))
 	case responder.StepStopped:
-		return p.yellow(" ■ " + line(state.Error, 80))
+		return p.yellow(" ■ " + line(state.Error, markWidth))
 	case responder.StepSkipped:
 		return p.faint(" –")
+	case responder.StepCancelled:
+		return p.faint(" ⊘")
 	case responder.StepWaiting:
 		return p.yellow(" ◷")
 	}
 	return p.yellow(" …")
 }
 
-// duration without zero parts: 10s, 1h30m.
+// duration without zero parts: 10s, 1h30m, 90d.
 func duration(d time.Duration) string {
+	if day := 24 * time.Hour; d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
