@@ -160,6 +160,9 @@ type Call struct {
 	Region  string         // of the event
 	Prefix  string         // "[DRY RUN] " after a dry repair; goes before the notice's text
 	Now     time.Time
+	// Question is what a notice under the `tell:` of an approve or veto step puts
+	// to people; nil for all others. Its texts are not escaped.
+	Question *Question
 }
 
 // Result is what an action reports of a success; it is kept in the run and

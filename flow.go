@@ -12,14 +12,15 @@ type Repairs string
 
 // What a flow may say under `repairs:`. The zero value means RepairsDry.
 const (
-	RepairsOff  Repairs = "off"  // repair steps are skipped
-	RepairsDry  Repairs = "dry"  // what would be done is recorded
-	RepairsLive Repairs = "live" // repairs act
+	RepairsOff     Repairs = "off"     // repair steps are skipped
+	RepairsDry     Repairs = "dry"     // what would be done is recorded
+	RepairsApprove Repairs = "approve" // repairs act once somebody has approved them
+	RepairsLive    Repairs = "live"    // repairs act
 )
 
 // Stricter gives the one of two that allows less.
 func (r Repairs) Stricter(other Repairs) Repairs {
-	for _, least := range []Repairs{RepairsOff, RepairsDry} {
+	for _, least := range []Repairs{RepairsOff, RepairsDry, RepairsApprove} {
 		if r.orDry() == least || other.orDry() == least {
 			return least
 		}
@@ -29,7 +30,8 @@ func (r Repairs) Stricter(other Repairs) Repairs {
 
 // orDry names the zero value, and what a newer Responder may know beyond these.
 func (r Repairs) orDry() Repairs {
-	if r == RepairsOff || r == RepairsLive {
+	switch r {
+	case RepairsOff, RepairsApprove, RepairsLive:
 		return r
 	}
 	return RepairsDry
@@ -37,14 +39,15 @@ func (r Repairs) orDry() Repairs {
 
 // Flow says what to do about findings of some rules. It is immutable once loaded.
 type Flow struct {
-	Name     string
-	Rules    []string // names or globs
-	If       string   // expression over the finding; "" is always
-	Disabled bool
-	Repairs  Repairs
-	Timeout  time.Duration // of a whole run; 0 is none
-	Cooldown *Cooldown     // nil: none
-	Steps    []Step
+	Name      string
+	Rules     []string // names or globs
+	If        string   // expression over the finding; "" is always
+	Disabled  bool
+	Repairs   Repairs
+	Timeout   time.Duration // of a whole run; 0 is none
+	Cooldown  *Cooldown     // nil: none
+	Approvers *Ask          `json:",omitempty"` // who decides of a repair that no step asks about, where Repairs is RepairsApprove; nil: not said
+	Steps     []Step
 }
 
 // Cooldown keeps a flow quiet for a while after a finding: findings like it are
@@ -66,6 +69,8 @@ const (
 	StepIf         StepKind = "if"         // If, Steps (then), Else
 	StepSequential StepKind = "sequential" // Steps one after the other
 	StepParallel   StepKind = "parallel"   // Steps side by side, joined
+	StepApprove    StepKind = "approve"    // Ask; goes on once somebody has approved
+	StepVeto       StepKind = "veto"       // Ask; goes on unless somebody objects
 )
 
 // Step is one step of a flow, or a group of steps. It is plain data, kept in
@@ -86,6 +91,7 @@ type Step struct {
 	Retry   *Retry         `json:"retry,omitempty"`
 	Timeout time.Duration  `json:"timeout,omitempty"` // of one attempt
 	OnError *OnError       `json:"on_error,omitempty"`
+	Ask     *Ask           `json:"ask,omitempty"` // of a StepApprove or StepVeto; of a repair: its own question, where repairs are to be approved
 }
 
 // Join says when steps that stand side by side have come together.
@@ -121,11 +127,16 @@ func Weekdays() []string { return []string{"mon", "tue", "wed", "thu", "fri", "s
 func anyStep(steps []Step, holds func(*Step) bool) bool {
 	for i := range steps {
 		s := &steps[i]
-		if holds(s) || anyStep(s.Steps, holds) || anyStep(s.Else, holds) || s.OnError != nil && anyStep(s.OnError.Steps, holds) {
+		if holds(s) || anyStep(s.Steps, holds) || anyStep(s.Else, holds) || s.OnError != nil && anyStep(s.OnError.Steps, holds) || s.Ask.anyStep(holds) {
 			return true
 		}
 	}
 	return false
+}
+
+// anyStep reports whether something holds of a step that a question has.
+func (a *Ask) anyStep(holds func(*Step) bool) bool {
+	return a != nil && (anyStep(a.Tell, holds) || a.OnDeny != nil && anyStep(a.OnDeny.Steps, holds) || a.OnTimeout != nil && anyStep(a.OnTimeout.Steps, holds))
 }
 
 // Retry bounds the attempts of a step: waits grow from Backoff by a factor of

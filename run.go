@@ -27,7 +27,8 @@ const maxRunJSON = 32 << 20
 //	1  the first
 //	2  waits until a time of day, joins of any, timeouts of flows, notices that
 //	   a cooldown suppresses, audits
-const RunVersion = 2
+//	3  approvals, surveys
+const RunVersion = 3
 
 // RunRetention is how long a finished run is kept at the least, and so how long
 // an event sent again is recognised.
@@ -40,7 +41,7 @@ type RunState string
 const (
 	RunRunning          RunState = "running"
 	RunWaiting          RunState = "waiting"
-	RunAwaitingApproval RunState = "awaiting_approval"
+	RunAwaitingApproval RunState = "awaiting_approval" // as waiting, and a question to people is open
 	RunSucceeded        RunState = "succeeded"
 	RunStopped          RunState = "stopped" // a check said no
 	RunFailed           RunState = "failed"
@@ -112,9 +113,11 @@ type Deed string
 
 // The deeds.
 const (
-	DeedCancel Deed = "cancel"
-	DeedRetry  Deed = "retry" // from the step that failed, in the same run
-	DeedAgain  Deed = "again" // from the beginning, in a run of its own
+	DeedCancel  Deed = "cancel"
+	DeedRetry   Deed = "retry" // from the step that failed, in the same run
+	DeedAgain   Deed = "again" // from the beginning, in a run of its own
+	DeedApprove Deed = "approve"
+	DeedDeny    Deed = "deny"
 )
 
 // FlowSnapshot is the flow as it was when the run began. Of a run that is to
@@ -151,8 +154,9 @@ type StepState struct {
 	Body     any            `json:"body,omitempty"`   // the rendered template, as Params
 	Dry      bool           `json:"dry,omitempty"`    // nothing was done: recorded what would have been
 	Attempts []Attempt      `json:"attempts,omitempty"`
-	Retried  int            `json:"retried,omitempty"` // how many of Attempts came before the run was retried, and count no more towards limits
-	Survey   *Survey        `json:"survey,omitempty"`  // of a repair: what it found before it acted
+	Retried  int            `json:"retried,omitempty"`  // how many of Attempts came before the run was retried, and count no more towards limits
+	Survey   *Survey        `json:"survey,omitempty"`   // of a repair: what it found before it acted
+	Approval *Approval      `json:"approval,omitempty"` // the question that it asks, or, of a repair, that is about it
 	Result   map[string]any `json:"result,omitempty"`
 	Error    string         `json:"error,omitempty"`
 	Due      time.Time      `json:"due,omitzero"`
@@ -243,6 +247,13 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
+	asks := r.Flow.Repairs == RepairsApprove || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Ask != nil })
+	for _, s := range r.Steps {
+		asks = asks || s.Survey != nil || s.Approval != nil
+	}
+	if asks {
+		return 3
+	}
 	if !r.Deadline.IsZero() || r.Suppressed > 0 || len(r.Audit) > 0 || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {
 		return 2
 	}

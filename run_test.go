@@ -43,13 +43,18 @@ func TestRunForms(t *testing.T) {
 		run  responder.Run
 		want int
 	}{
-		"nothing new":     {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Wait: time.Hour})}, Resumed: 3}, 1},
-		"a time of day":   {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Until: &responder.Until{Clock: "08:00", Zone: "UTC"}})}}, 2},
-		"a join of any":   {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Join: responder.JoinAny})}}, 2},
-		"a deadline":      {responder.Run{Deadline: time.Unix(1, 0).UTC()}, 2},
-		"quiet notices":   {responder.Run{Suppressed: 1}, 2},
-		"an audit":        {responder.Run{Audit: []responder.Audit{{By: "bob", What: responder.DeedCancel}}}, 2},
-		"as it was asked": {responder.Run{V: 2}, 2},
+		"nothing new":      {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Wait: time.Hour})}, Resumed: 3}, 1},
+		"a time of day":    {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Until: &responder.Until{Clock: "08:00", Zone: "UTC"}})}}, 2},
+		"a join of any":    {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Join: responder.JoinAny})}}, 2},
+		"a deadline":       {responder.Run{Deadline: time.Unix(1, 0).UTC()}, 2},
+		"quiet notices":    {responder.Run{Suppressed: 1}, 2},
+		"an audit":         {responder.Run{Audit: []responder.Audit{{By: "bob", What: responder.DeedCancel}}}, 2},
+		"a question":       {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Kind: responder.StepApprove, Ask: &responder.Ask{}})}}, 3},
+		"in a question":    {responder.Run{Flow: responder.FlowSnapshot{Steps: []responder.Step{{Kind: responder.StepVeto, Ask: &responder.Ask{OnDeny: &responder.Sequel{Steps: deep(responder.Step{})}}}}}}, 3},
+		"approved repairs": {responder.Run{Flow: responder.FlowSnapshot{Repairs: responder.RepairsApprove}}, 3},
+		"a survey":         {responder.Run{Steps: map[string]*responder.StepState{"0": {Survey: &responder.Survey{}}}}, 3},
+		"an approval":      {responder.Run{Steps: map[string]*responder.StepState{"0": {Approval: &responder.Approval{Asked: time.Unix(1, 0).UTC()}}}}, 3},
+		"as it was asked":  {responder.Run{V: 2}, 2},
 	} {
 		run := tt.run
 		run.V, run.Finding.Event = max(run.V, 1), []byte("{}")
