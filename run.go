@@ -169,8 +169,12 @@ type Attempt struct {
 	Error   string    `json:"error,omitempty"`
 	Unknown bool      `json:"unknown,omitempty"` // of a repair: nobody knows yet whether it acted
 	Lost    bool      `json:"lost,omitempty"`    // its worker died, or was told to stop: no fault of the other side
-	Verify  bool      `json:"verify,omitempty"`  // a look, not a try
+	Verify  bool      `json:"verify,omitempty"`  // a look at whether it was done, not a try
+	Survey  bool      `json:"survey,omitempty"`  // a look at what there is, before the first try
 }
+
+// Try reports whether the attempt was more than a look.
+func (a Attempt) Try() bool { return !a.Verify && !a.Survey }
 
 // Clone gives a copy whose Steps can be changed without touching r. Finding,
 // flow, parameters and results are shared: they are never changed in place.
@@ -249,7 +253,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 func (r *Run) form() int {
 	asks := r.Flow.Repairs == RepairsApprove || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Ask != nil })
 	for _, s := range r.Steps {
-		asks = asks || s.Survey != nil || s.Approval != nil
+		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}
 	if asks {
 		return 3

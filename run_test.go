@@ -52,6 +52,7 @@ func TestRunForms(t *testing.T) {
 		"a question":       {responder.Run{Flow: responder.FlowSnapshot{Steps: deep(responder.Step{Kind: responder.StepApprove, Ask: &responder.Ask{}})}}, 3},
 		"in a question":    {responder.Run{Flow: responder.FlowSnapshot{Steps: []responder.Step{{Kind: responder.StepVeto, Ask: &responder.Ask{OnDeny: &responder.Sequel{Steps: deep(responder.Step{})}}}}}}, 3},
 		"approved repairs": {responder.Run{Flow: responder.FlowSnapshot{Repairs: responder.RepairsApprove}}, 3},
+		"a look":           {responder.Run{Steps: map[string]*responder.StepState{"0": {Attempts: []responder.Attempt{{Survey: true}}}}}, 3},
 		"a survey":         {responder.Run{Steps: map[string]*responder.StepState{"0": {Survey: &responder.Survey{}}}}, 3},
 		"an approval":      {responder.Run{Steps: map[string]*responder.StepState{"0": {Approval: &responder.Approval{Asked: time.Unix(1, 0).UTC()}}}}, 3},
 		"as it was asked":  {responder.Run{V: 2}, 2},

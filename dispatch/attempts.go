@@ -11,7 +11,7 @@ func underWay(state *responder.StepState) bool {
 // lastTry gives the last attempt that was more than a look, nil if there is none.
 func lastTry(state *responder.StepState) *responder.Attempt {
 	for i := len(state.Attempts) - 1; i >= 0; i-- {
-		if !state.Attempts[i].Verify {
+		if state.Attempts[i].Try() {
 			return &state.Attempts[i]
 		}
 	}
@@ -29,7 +29,7 @@ func inDoubt(state *responder.StepState) bool {
 func tries(state *responder.StepState) int {
 	n := 0
 	for _, a := range state.Attempts[state.Retried:] {
-		if !a.Verify && !a.Lost {
+		if a.Try() && !a.Lost {
 			n++
 		}
 	}
@@ -42,6 +42,18 @@ func looks(state *responder.StepState) int {
 	n := 0
 	for i := len(state.Attempts) - 1; i >= state.Retried && state.Attempts[i].Verify; i-- {
 		if !state.Attempts[i].Lost {
+			n++
+		}
+	}
+	return n
+}
+
+// surveys counts the looks before the first try that were not lost, since the run
+// was last retried.
+func surveys(state *responder.StepState) int {
+	n := 0
+	for _, a := range state.Attempts[state.Retried:] {
+		if a.Survey && !a.Lost {
 			n++
 		}
 	}

@@ -2,9 +2,13 @@ package dispatch
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/skycrafters/responder"
 )
 
 // What a run keeps of one step, at most.
@@ -12,6 +16,8 @@ const (
 	maxErrorText   = 2 << 10
 	maxResultBytes = 16 << 10
 	maxExcerpt     = 1 << 10 // of a result that was too large
+	maxTargets     = 1000    // things that one repair touches
+	maxUndoBytes   = 64 << 10
 )
 
 // cleanText makes a text from outside fit to be stored and shown on one line:
@@ -62,4 +68,28 @@ func boundResult(result map[string]any) map[string]any {
 		return map[string]any{"cut": cleanText(err.Error())}
 	}
 	return plain
+}
+
+// boundSurvey gives what a repair found as it will be read back from the store.
+// One that would touch more things than a run keeps is refused: what is not
+// known cannot be guarded. What is too large to be put back is said to be
+// lasting.
+func boundSurvey(found responder.Survey) (*responder.Survey, error) {
+	if n := len(found.Targets); n > maxTargets {
+		return nil, &responder.Permanent{Err: fmt.Errorf("it would touch %d things; one repair touches at most %d", n, maxTargets)}
+	}
+	found.Found = boundResult(found.Found)
+	if data, err := json.Marshal(found.Undo); err != nil || len(data) > maxUndoBytes {
+		found.Undo = nil
+		found.Lasting = append(slices.Clone(found.Lasting), "how it was: more than a run keeps")
+	}
+	data, err := json.Marshal(found)
+	if err != nil {
+		return nil, &responder.Permanent{Err: err}
+	}
+	bounded := &responder.Survey{}
+	if err := json.Unmarshal(data, bounded); err != nil {
+		return nil, &responder.Permanent{Err: err}
+	}
+	return bounded, nil
 }

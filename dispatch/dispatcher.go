@@ -44,14 +44,15 @@ type Config struct {
 	Parked    func(run string)        // a run that cannot be decoded was put by; again at each try
 }
 
-// AttemptReport is what there is to tell of an attempt of a step, or of a look at
-// whether a repair was done.
+// AttemptReport is what there is to tell of an attempt of a step, or of a look
+// before or after it.
 type AttemptReport struct {
 	Action string // its name in the catalogue
 	Kind   responder.Kind
-	Verify bool // a look
+	Verify bool // a look at whether it was done
+	Survey bool // a look at what there is, before the first try
 	Took   time.Duration
-	Err    error // as in Tried or Verified; nil: it worked, or the look found out
+	Err    error // as in Tried, Verified or Surveyed; nil: it worked, or the look found out
 }
 
 // Dispatcher makes runs of findings and carries them on. Safe for concurrent

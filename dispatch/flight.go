@@ -15,12 +15,33 @@ import (
 // flight is one attempt, or one look, ready to be made.
 type flight struct {
 	path    string
-	verify  bool
+	look    look // "" of an attempt
 	action  responder.Action
 	kind    responder.Kind
 	call    responder.Call
 	timeout time.Duration
 	grace   time.Duration
+}
+
+// look says at what a flight only looks.
+type look string
+
+const (
+	verifying look = "verify" // whether it was done
+	surveying look = "survey" // what there is, before the first try
+)
+
+// looks says whether a task is only to look. A repair that can sees what there is
+// before it is tried for the first time.
+func (w *worker) looks(task Task, state *responder.StepState) look {
+	_, able := w.Catalogue[state.Action].(responder.Surveyor)
+	switch {
+	case task.Verb == Verify:
+		return verifying
+	case able && state.Kind == responder.Repair && state.Survey == nil && lastTry(state) == nil:
+		return surveying
+	}
+	return ""
 }
 
 // flight readies an attempt of a step that has begun.
@@ -49,10 +70,14 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 	if state.Kind == responder.Notice {
 		call.Prefix = prefix(w.run)
 	}
-	return flight{
-		path: task.Path, verify: task.Verb == Verify, action: action, kind: state.Kind,
+	f := flight{
+		path: task.Path, look: w.looks(task, state), action: action, kind: state.Kind,
 		call: call, timeout: timeoutOf(task.Step, state.Kind), grace: w.grace,
-	}, nil
+	}
+	if f.look == surveying {
+		f.timeout = timeoutOf(task.Step, responder.Check)
+	}
+	return f, nil
 }
 
 // would says what an attempt of a step would do: in the words of its action,
@@ -104,6 +129,7 @@ func (w *worker) reveal(spec responder.Spec, params map[string]any) (map[string]
 type landing struct {
 	result  responder.Result
 	verdict responder.Verdict
+	survey  responder.Survey
 	err     error
 }
 
@@ -125,8 +151,11 @@ func (f flight) fly(ctx context.Context) Outcome {
 			l.err = errors.New("the action did not return when its time was over")
 		}
 	}
-	if f.verify {
+	switch f.look {
+	case verifying:
 		return f.verdict(l, ctx.Err() != nil)
+	case surveying:
+		return f.surveyed(l, ctx.Err() != nil, timed.Err() != nil)
 	}
 	return f.outcome(l, ctx.Err() != nil, timed.Err() != nil)
 }
@@ -138,8 +167,12 @@ func (f flight) do(ctx context.Context) (l landing) {
 			l = landing{err: fmt.Errorf("the action panicked: %v", r)}
 		}
 	}()
-	if f.verify {
+	switch f.look {
+	case verifying:
 		l.verdict, l.err = f.action.(responder.Verifier).Verify(ctx, f.call)
+		return l
+	case surveying:
+		l.survey, l.err = f.action.(responder.Surveyor).Survey(ctx, f.call)
 		return l
 	}
 	l.result, l.err = f.action.Do(ctx, f.call)
@@ -156,6 +189,30 @@ func (f flight) verdict(l landing, lost bool) Outcome {
 		verdict = responder.VerdictUnknown
 	}
 	return Verified{Path: Path(f.path), Verdict: verdict, Err: l.err}
+}
+
+// surveyed says what a look before a repair found. A look does nothing, so
+// whatever is not said to be for good may be tried again.
+func (f flight) surveyed(l landing, lost, late bool) Outcome {
+	o := Surveyed{Path: Path(f.path)}
+	var (
+		stop      *responder.Stop
+		permanent *responder.Permanent
+		transient *responder.Transient
+	)
+	switch {
+	case l.err == nil:
+		o.Found, o.Err = boundSurvey(l.survey)
+	case errors.As(l.err, &stop), errors.As(l.err, &permanent):
+		o.Err = &responder.Permanent{Err: l.err}
+	case lost:
+		o.Err = fmt.Errorf("%w: %w", ErrLost, l.err)
+	case errors.As(l.err, &transient):
+		o.Err = l.err
+	default:
+		o.Err = &responder.Transient{Err: f.late(l.err, late)}
+	}
+	return o
 }
 
 // outcome classifies how an attempt ended. lost: the worker was told to stop

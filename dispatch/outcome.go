@@ -58,7 +58,8 @@ type Recorded struct {
 // Attempting: an attempt, or a look, is about to be made. To be stored before it is.
 type Attempting struct {
 	Path
-	Verify bool
+	Verify bool // a look at whether it was done
+	Survey bool // a look at what there is, before the first try
 }
 
 // Tried: the attempt is over. Err is nil, *responder.Stop, *responder.Transient,
@@ -74,6 +75,14 @@ type Verified struct {
 	Path
 	Verdict responder.Verdict
 	Err     error
+}
+
+// Surveyed: the look before a repair is over. Without Found, Err says why:
+// *responder.Transient, ErrLost, or what is for good.
+type Surveyed struct {
+	Path
+	Found *responder.Survey
+	Err   error
 }
 
 // Passed: the wait is over.
@@ -188,7 +197,7 @@ func (o Attempting) apply(c *change) {
 		c.finish(ErrLost, c.state.Kind == responder.Repair)
 	}
 	c.state.State, c.state.Due = responder.StepRunning, time.Time{}
-	c.state.Attempts = append(c.state.Attempts, responder.Attempt{Began: c.now, Verify: o.Verify})
+	c.state.Attempts = append(c.state.Attempts, responder.Attempt{Began: c.now, Verify: o.Verify, Survey: o.Survey})
 }
 
 func (o Unmade) apply(c *change) {
@@ -236,7 +245,7 @@ func (o Tried) apply(c *change) {
 
 // lose is what becomes of a step whose attempt was lost.
 func (c *change) lose(err error) {
-	repair := c.state.Kind == responder.Repair
+	repair := c.state.Kind == responder.Repair && lastTry(c.state) != nil
 	switch {
 	case !lostTooOften(c.step, c.state), repair && !lastLooked(c.state):
 		c.again(losses(c.state), 0)
@@ -275,6 +284,21 @@ func (o Verified) apply(c *change) {
 	}
 }
 
+func (o Surveyed) apply(c *change) {
+	var transient *responder.Transient
+	c.finish(o.Err, false)
+	switch {
+	case o.Err == nil:
+		c.state.State, c.state.Survey, c.state.Error = responder.StepRunning, o.Found, ""
+	case errors.Is(o.Err, ErrLost):
+		c.lose(o.Err)
+	case errors.As(o.Err, &transient) && surveys(c.state) < retryOf(c.step, responder.Check).Attempts:
+		c.wait(delay(retryOf(c.step, responder.Check), surveys(c.state), transient.After, c.jitter))
+	default:
+		c.fail(fmt.Errorf("nothing was done: it could not be seen what there is: %w", o.Err))
+	}
+}
+
 // unsure is the error of a repair of which nobody found out whether it was done.
 func unsure(why error) error {
 	const text = "nobody knows whether it was done"
@@ -291,7 +315,7 @@ func (c *change) finish(err error, unknown bool) {
 	}
 	last := &c.state.Attempts[len(c.state.Attempts)-1]
 	last.Ended = c.now
-	last.Unknown = unknown && !last.Verify
+	last.Unknown = unknown && last.Try()
 	last.Lost = errors.Is(err, ErrLost)
 	if err != nil {
 		last.Error = cleanText(err.Error())

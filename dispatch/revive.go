@@ -129,6 +129,9 @@ func (r reviver) reset(path string, state *responder.StepState) {
 		return
 	}
 	state.State, state.Error, state.Result, state.Due = responder.StepRunning, "", nil, time.Time{}
+	if lastTry(state) == nil {
+		state.Survey = nil // nothing was done: what there is now is looked at
+	}
 	state.Retried = len(state.Attempts)
 }
 

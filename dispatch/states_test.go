@@ -46,7 +46,7 @@ func compare[S ~string](t *testing.T, seen moves, table []Move[S]) {
 func TestStepMoves(t *testing.T) {
 	seen := moves{}
 	for seed := range uint64(2500) {
-		l := &life{Rand: rand.New(rand.NewPCG(seed, 3)), seen: seen, now: epoch, flying: map[string]bool{}}
+		l := &life{Rand: rand.New(rand.NewPCG(seed, 3)), seen: seen, now: epoch, flying: map[string]look{}}
 		l.run = newRun(l.steps(3)...)
 		l.live()
 	}
@@ -59,7 +59,7 @@ type life struct {
 	run    *responder.Run
 	seen   moves
 	now    time.Time
-	flying map[string]bool // path → a look
+	flying map[string]look // by path
 }
 
 // steps makes up steps, groups down to a depth.
@@ -151,18 +151,29 @@ func (l *life) do(task Task) {
 	case task.Verb == Attempt && dice == 2:
 		l.apply(Skipped{Path: path, Would: "it", Why: "off"})
 	default:
-		l.apply(Attempting{Path: path, Verify: task.Verb == Verify})
-		l.flying[task.Path] = task.Verb == Verify
+		at := look("")
+		switch state := l.run.Steps[task.Path]; {
+		case task.Verb == Verify:
+			at = verifying
+		case kind == responder.Repair && state.Survey == nil && lastTry(state) == nil && l.IntN(2) == 0:
+			at = surveying
+		}
+		l.apply(Attempting{Path: path, Verify: at == verifying, Survey: at == surveying})
+		l.flying[task.Path] = at
 	}
 }
 
 // landing makes up how an attempt that flies ends.
 func (l *life) landing() Outcome {
 	path := sortedKeys(l.flying)[l.IntN(len(l.flying))]
-	look := l.flying[path]
+	at := l.flying[path]
 	delete(l.flying, path)
-	if look {
+	switch at {
+	case verifying:
 		return Verified{Path: Path(path), Verdict: responder.Verdict(l.IntN(3))}
+	case surveying:
+		err := []error{nil, &responder.Permanent{Err: errors.New("denied")}, &responder.Transient{Err: errors.New("busy")}, ErrLost}[l.IntN(4)]
+		return Surveyed{Path: Path(path), Found: &responder.Survey{}, Err: err}
 	}
 	return Tried{Path: Path(path), Err: []error{nil, &responder.Permanent{Err: errors.New("bad")}, &responder.Transient{Err: errors.New("busy")}, ErrLost,
 		&responder.Unknown{Err: errors.New("no reply")}, &responder.Stop{Reason: "gone"}}[l.IntN(6)]}

@@ -153,7 +153,7 @@ func (w *worker) work(ctx context.Context) error {
 func (w *worker) fly(ctx context.Context, f flight) Outcome {
 	began := w.Now()
 	o := f.fly(ctx)
-	w.Attempted(AttemptReport{Action: f.action.Spec().Name, Kind: f.kind, Verify: f.verify, Took: w.Now().Sub(began), Err: errorOf(o)})
+	w.Attempted(AttemptReport{Action: f.action.Spec().Name, Kind: f.kind, Verify: f.look == verifying, Survey: f.look == surveying, Took: w.Now().Sub(began), Err: errorOf(o)})
 	return o
 }
 
@@ -163,6 +163,8 @@ func errorOf(o Outcome) error {
 	case Tried:
 		return o.Err
 	case Verified:
+		return o.Err
+	case Surveyed:
 		return o.Err
 	}
 	return nil
@@ -281,7 +283,7 @@ func (w *worker) launch(task Task, leave leave) (flight, bool) {
 		w.apply(Tried{Path: Path(task.Path), Err: err})
 		return flight{}, false
 	}
-	w.apply(Attempting{Path: Path(task.Path), Verify: task.Verb == Verify})
+	w.apply(Attempting{Path: Path(task.Path), Verify: f.look == verifying, Survey: f.look == surveying})
 	w.flying[task.Path] = f.timeout
 	return f, true
 }

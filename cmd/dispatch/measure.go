@@ -29,7 +29,7 @@ func countEnd(m *metrics.Recorder, state responder.RunState) {
 
 // timeAttempt notes how long an attempt took. Looks are something else.
 func timeAttempt(m *metrics.Recorder, a dispatch.AttemptReport) {
-	if !a.Verify {
+	if !a.Verify && !a.Survey {
 		m.Time(metrics.StepLatency, a.Action, a.Took)
 	}
 }
