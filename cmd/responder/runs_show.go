@@ -78,6 +78,9 @@ func (a *app) tellStep(r *responder.Run, path string, step *responder.Step) {
 	} else if told != line(state.Error, 1000) { // the mark has cut it
 		tell("error: %s", line(state.Error, 1000))
 	}
+	if s := state.Survey; s != nil {
+		tell("%s", line(surveyStory(s), 500))
+	}
 	for n := range state.Attempts {
 		if n > 0 && n == state.Retried {
 			tell("retried: what comes now counts anew")
@@ -164,12 +167,30 @@ func decisions(r *responder.Run, path string, step *responder.Step) []string {
 	return told
 }
 
-// attemptStory tells of one attempt, or of one look at whether a repair was done.
+// surveyStory tells what a repair found before it acted.
+func surveyStory(s *responder.Survey) string {
+	if len(s.Targets) == 0 {
+		return "found nothing to touch"
+	}
+	var arns []string
+	for _, t := range s.Targets[:min(len(s.Targets), 3)] {
+		arns = append(arns, t.ARN)
+	}
+	if len(s.Targets) > len(arns) {
+		arns = append(arns, "…")
+	}
+	return fmt.Sprintf("would touch %s: %s", count(len(s.Targets), "thing"), strings.Join(arns, ", "))
+}
+
+// attemptStory tells of one attempt, or of one look before or after it.
 func attemptStory(state *responder.StepState, n int) string {
 	attempt := state.Attempts[n]
 	story := fmt.Sprintf("attempt %d at %s ", n+1, moment(attempt.Began))
 	if attempt.Verify {
 		story = fmt.Sprintf("look %d at %s, whether it was done, ", n+1, moment(attempt.Began))
+	}
+	if attempt.Survey {
+		story = fmt.Sprintf("look %d at %s, what there is, ", n+1, moment(attempt.Began))
 	}
 	switch {
 	case attempt.Ended.IsZero():
@@ -197,7 +218,7 @@ func found(state *responder.StepState, n int) string {
 	if !state.Attempts[n].Verify || state.Attempts[n].Ended.IsZero() || !last && state.Attempts[n+1].Verify {
 		return ""
 	}
-	tries := slices.DeleteFunc(slices.Clone(state.Attempts[:n]), func(a responder.Attempt) bool { return a.Verify })
+	tries := slices.DeleteFunc(slices.Clone(state.Attempts[:n]), func(a responder.Attempt) bool { return !a.Try() })
 	switch {
 	case len(tries) > 0 && !tries[len(tries)-1].Unknown:
 		return "it was not"
