@@ -21,9 +21,11 @@ type fixture struct {
 	Finding responder.Finding      `json:"finding"` // with the event, unchanged
 	Flow    responder.FlowSnapshot `json:"flow"`    // with its steps, as the run began with them
 	Created time.Time              `json:"created"`
-	Ends    fixtureEnd             `json:"ends"`
-	Steps   []fixtureStep          `json:"steps"` // those that were reached, in the order of the flow
-	Audit   []responder.Audit      `json:"audit,omitempty"`
+	// Suppressed is as in responder.Run: 0 unless a cooldown kept the run quiet.
+	Suppressed int               `json:"suppressed,omitempty"`
+	Ends       fixtureEnd        `json:"ends"`
+	Steps      []fixtureStep     `json:"steps"` // those that were reached, in the order of the flow
+	Audit      []responder.Audit `json:"audit,omitempty"`
 }
 
 // fixtureEnd is where the run stood when it was written down.
@@ -41,7 +43,7 @@ type fixtureStep struct {
 
 func newFixture(r *responder.Run) fixture {
 	f := fixture{
-		V: fixtureVersion, Run: r.ID, Mode: r.Mode, Finding: r.Finding, Flow: r.Flow, Created: r.Created,
+		V: fixtureVersion, Run: r.ID, Mode: r.Mode, Finding: r.Finding, Flow: r.Flow, Created: r.Created, Suppressed: r.Suppressed,
 		Ends: fixtureEnd{r.State, r.Cause, r.Updated}, Steps: []fixtureStep{}, Audit: r.Audit,
 	}
 	dispatch.Walk(r.Flow.Steps, func(path string, _ *responder.Step) {

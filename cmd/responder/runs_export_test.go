@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -63,6 +66,32 @@ func TestExport(t *testing.T) {
 				t.Errorf("lived again it has the steps %v, want %v", got, paths)
 			}
 		})
+	}
+}
+
+// TestExportedForm: the runs that the engine's tests live again are as export
+// writes them, to the byte.
+func TestExportedForm(t *testing.T) {
+	files, err := filepath.Glob(repo + "dispatch/testdata/runs/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f fixture
+		if err := json.Unmarshal(want, &f); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := (&app{stdout: &out}).printJSON(f); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != string(want) {
+			t.Errorf("%s is\n%s\nand export writes\n%s", file, want, out.String())
+		}
 	}
 }
 
