@@ -35,6 +35,16 @@ func TestEmulatedCounters(t *testing.T) {
 	})
 }
 
+func TestEmulatedBudget(t *testing.T) {
+	client := connect(t)
+	porttest.Budget(t, func(t *testing.T) porttest.CountersHarness {
+		t.Parallel()
+		c := newClock()
+		counters := dynamodb.NewCounters(client, create(t, client, dynamodb.CountersTable), c.Now)
+		return porttest.CountersHarness{Counters: counters, Now: c.Now, Advance: c.Advance}
+	})
+}
+
 func TestEmulatedHeartbeats(t *testing.T) {
 	client := connect(t)
 	porttest.Heartbeats(t, func(t *testing.T) responder.Heartbeats {

@@ -21,6 +21,7 @@ type script struct {
 	update  func(*awsdynamodb.UpdateItemInput) (item, error)
 	query   func(*awsdynamodb.QueryInput) (*awsdynamodb.QueryOutput, error)
 	batch   func(*awsdynamodb.BatchGetItemInput) (*awsdynamodb.BatchGetItemOutput, error)
+	write   func(*awsdynamodb.TransactWriteItemsInput) error
 	puts    []item
 	queries []awsdynamodb.QueryInput
 }
@@ -45,6 +46,10 @@ func (s *script) UpdateItem(_ context.Context, in *awsdynamodb.UpdateItemInput, 
 
 func (s *script) BatchGetItem(_ context.Context, in *awsdynamodb.BatchGetItemInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.BatchGetItemOutput, error) {
 	return s.batch(in)
+}
+
+func (s *script) TransactWriteItems(_ context.Context, in *awsdynamodb.TransactWriteItemsInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.TransactWriteItemsOutput, error) {
+	return &awsdynamodb.TransactWriteItemsOutput{}, s.write(in)
 }
 
 func (s *script) Query(_ context.Context, in *awsdynamodb.QueryInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.QueryOutput, error) {

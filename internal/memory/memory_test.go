@@ -55,6 +55,13 @@ func TestCounters(t *testing.T) {
 	})
 }
 
+func TestBudget(t *testing.T) {
+	porttest.Budget(t, func(*testing.T) porttest.CountersHarness {
+		c := newClock()
+		return porttest.CountersHarness{Counters: memory.NewCounters(c.Now), Now: c.Now, Advance: c.Advance}
+	})
+}
+
 func TestHeartbeats(t *testing.T) {
 	porttest.Heartbeats(t, func(*testing.T) responder.Heartbeats { return &memory.Heartbeats{} })
 }

@@ -2,12 +2,16 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/skycrafters/responder"
 )
 
-var _ responder.Counters = (*Counters)(nil)
+var (
+	_ responder.Counters = (*Counters)(nil)
+	_ responder.Budget   = (*Counters)(nil)
+)
 
 // Counters is the file's counters.
 type Counters struct{ db *DB }
@@ -64,4 +68,36 @@ func forget(tx *tx, key string) error {
 	}
 	_, err := tx.exec(`DELETE FROM counters WHERE key = ?`, key)
 	return err
+}
+
+// errFull undoes what an Admit has counted so far.
+var errFull = errors.New("full")
+
+// Admit implements responder.Budget. It costs one shared commit.
+func (c *Counters) Admit(ctx context.Context, claims ...responder.Claim) (full int, admitted bool, err error) {
+	if err := responder.CheckClaims(claims); err != nil {
+		return 0, false, failed("admit", err)
+	}
+	err = c.db.write(ctx, "admit", func(tx *tx) error {
+		for i, claim := range claims {
+			for _, member := range claim.Members {
+				_, fits, err := add(tx, claim.Key, member, claim.Limit, claim.Expires, c.db.now())
+				if err != nil {
+					return err
+				}
+				if !fits {
+					full = i
+					return errFull
+				}
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errFull):
+		return full, false, nil
+	case err != nil:
+		return 0, false, failed("admit", err)
+	}
+	return 0, true, nil
 }

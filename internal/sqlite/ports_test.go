@@ -76,6 +76,13 @@ func TestCounters(t *testing.T) {
 	})
 }
 
+func TestBudget(t *testing.T) {
+	porttest.Budget(t, func(t *testing.T) porttest.CountersHarness {
+		db, c := openNew(t)
+		return porttest.CountersHarness{Counters: db.Counters(), Now: c.Now, Advance: c.Advance}
+	})
+}
+
 func TestSecrets(t *testing.T) {
 	porttest.Secrets(t, func(t *testing.T) porttest.SecretsHarness {
 		db, c := openNew(t)
