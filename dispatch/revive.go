@@ -57,6 +57,7 @@ func landed(run, seen *responder.Run) *responder.Run {
 func retried(run *responder.Run, entry responder.Audit) *responder.Run {
 	after := run.Clone()
 	reviver{after}.list(list{"", after.Flow.Steps}, false)
+	closeGroups(after, entry.At) // where what was in the air when it was cancelled was the last of them
 	after.State, after.Cause, after.Due, after.Resumed = responder.RunRunning, "", entry.At, 0
 	if after.Lease.After(entry.At) {
 		after.Due = after.Lease

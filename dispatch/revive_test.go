@@ -57,6 +57,28 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestRetryOfWhatLanded: the last attempts of a group landed after their run was
+// cancelled. Retried, the group has ended as they did, and the run with it.
+func TestRetryOfWhatLanded(t *testing.T) {
+	w := newWorld(t, "flows: [{name: f, rule: UnauthorizedInstanceCreated, sequential: [{sequential: [SendSlack: {}]}]}]")
+	w.slack.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
+		_, err := w.control().Cancel(ctx, w.get("f").ID, "bob", "")
+		return nil, err
+	}
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	w.turn(w.dispatcher())
+	if got := ended(w.get("f")); got != "0 cancelled, 0.0 succeeded" {
+		t.Fatal(got)
+	}
+	if _, err := w.control().Retry(context.Background(), w.get("f").ID, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	w.turn(w.dispatcher())
+	if run := w.get("f"); run.State != responder.RunSucceeded || ended(run) != "0 succeeded, 0.0 succeeded" || w.slack.count() != 1 {
+		t.Error(outline(run))
+	}
+}
+
 // TestRevive: which steps of a run that ended are taken once more.
 func TestRevive(t *testing.T) {
 	bad := func(path string, kind responder.Kind) []Outcome {

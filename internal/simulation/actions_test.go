@@ -132,6 +132,7 @@ func (a action) Do(ctx context.Context, call responder.Call) (responder.Result, 
 	name := a.nth("do " + a.stepName(call.Key))
 	d, t := a.judgeTry(a, tenureOf(ctx), call, what)
 	defer a.landed(t)
+	a.interrupt(runOf(call.Key), name)
 	if a.strikes(crashBefore, name) {
 		a.die()
 		return nil, errDead
@@ -243,6 +244,7 @@ func (a action) Verify(ctx context.Context, call responder.Call) (responder.Verd
 	}
 	name := a.nth("look at " + a.stepName(call.Key))
 	d, seen := a.judgeLook(call, tenureOf(ctx))
+	a.interrupt(runOf(call.Key), name)
 	if a.strikes(crashBefore, name) {
 		a.die()
 		return responder.VerdictUnknown, errDead
@@ -270,6 +272,12 @@ func (a action) Verify(ctx context.Context, call responder.Call) (responder.Verd
 	}
 	a.tell("%s said %s", name, map[responder.Verdict]string{responder.VerdictDone: "done", responder.VerdictNotDone: "not done"}[verdict])
 	return verdict, nil
+}
+
+// runOf is the id of the run in the key of a call.
+func runOf(key string) string {
+	id, _, _ := strings.Cut(key, "/")
+	return id
 }
 
 // stepName is what stories call a step of a run, by its key.

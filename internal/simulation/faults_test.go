@@ -44,6 +44,12 @@ const (
 	lookFailed  kind = "look fails"
 	skewed      kind = "clock of a worker is off"
 	flowsEdited kind = "flows edited"
+
+	cancels    kind = "somebody cancels the run"
+	interrupts kind = "somebody cancels the run just then"
+	retries    kind = "somebody retries the run"
+	runsAgain  kind = "somebody runs it again"
+	askedTwice kind = "somebody asks twice"
 )
 
 // plan is what a history is like: how often which fault strikes, and who works.
@@ -68,6 +74,7 @@ var themes = map[string]map[kind]float64{
 	"looks":    {lookFailed: .7, unsure: .5, unsureDid: .5},
 	"clocks":   {skewed: 1},
 	"flows":    {flowsEdited: 1},
+	"people":   {cancels: .5, interrupts: .05, retries: .7, runsAgain: .4, askedTwice: .5},
 }
 
 // newPlan gives the plan of a seed. Few histories have no faults at all;
@@ -78,7 +85,7 @@ func newPlan(d dice, begin time.Time) plan {
 		quiet:      begin.Add(d.span("quiet", time.Hour, 60*24*time.Hour)),
 		workers:    one(d, "workers", 1, 1, 2, 2, 5),
 		hands:      1 + d.upTo("hands", 3),
-		findings:   one(d, "findings", 1, 1, 1, 1, 2, 2, 2, 2, 3, 6),
+		findings:   one(d, "findings", 1, 1, 1, 2, 2, 2, 3, 3, 4, 6),
 		together:   one(d, "together", 1, 2, 8),
 		visibility: d.span("visibility", 20*time.Second, 15*time.Minute),
 		lease:      one(d, "lease", 0, 0, 30*time.Second, 10*time.Minute),
@@ -130,7 +137,7 @@ type death struct {
 
 // awaits are the places at which a worker waits for the world.
 func awaits() []string {
-	return []string{"create", "get", "save", "send", "index", "ack", "release", "do", "look"}
+	return []string{"create", "get", "save", "send", "index", "ack", "release", "do", "look", "count"}
 }
 
 // nth numbers the calls of a name, so that each has one of its own.

@@ -46,6 +46,7 @@ func write(d dice, edited bool) string {
 		if d.chance(name+" has a timeout", .15) {
 			a.line(2, "timeout: %s", a.duration(name+" timeout", one(d, name+" time", time.Minute, 3*time.Hour, 5*24*time.Hour)))
 		}
+		a.cooldown(name)
 		a.line(2, "sequential:")
 		if edited {
 			a.line(3, "- Tell: {what: edited}")

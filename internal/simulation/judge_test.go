@@ -16,13 +16,14 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 	broken := func(promise, format string, args ...any) {
 		w.broken(promise, "run %s version %d, by %s: "+format, append([]any{name, after.Version, by.tenure}, args...)...)
 	}
-	before := w.stored[after.ID]
+	before, from := w.stored[after.ID], responder.RunState("")
 	if before == nil {
-		if w.due[after.ID] == nil || after.Version != 1 {
-			broken("one run a finding and flow", "nobody asked for it")
+		if !w.judgeCreation(after, by, broken) {
 			return
 		}
-		before = &record{run: &responder.Run{ID: after.ID, Flow: after.Flow, Finding: after.Finding, Mode: after.Mode, Created: after.Created, Deadline: after.Deadline, State: responder.RunRunning}}
+		before = &record{run: &responder.Run{ID: after.ID, Flow: after.Flow, Finding: after.Finding, Mode: after.Mode, Created: after.Created, Deadline: after.Deadline, Suppressed: after.Suppressed, State: responder.RunRunning}}
+	} else {
+		from = before.run.State
 	}
 	if by.version == before.run.Version-1 { // nothing was written: this very write was there already
 		if before.tenure != by.tenure || before.run.Token != after.Token {
@@ -33,20 +34,35 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 	if by.version != before.run.Version || after.Version != by.version+1 {
 		broken("a stale writer is refused", "it wrote over version %d, which it had not read", before.run.Version)
 	}
-	if before.tenure != by.tenure && before.run.Lease.After(by.clock) {
-		broken("one lease a run", "held by %s until %v, and it is %v", before.tenure, before.run.Lease, by.clock)
+	holder := before.holder
+	if by.request == nil {
+		if holder != by.tenure && before.run.Lease.After(by.clock) {
+			broken("one lease a run", "held by %s until %v, and it is %v", holder, before.run.Lease, by.clock)
+		}
+		if holder != by.tenure && w.tally[skewed] == 0 {
+			w.judgeTakeover(before, broken)
+		}
+		holder = by.tenure
 	}
-	if before.tenure != by.tenure && w.tally[skewed] == 0 {
-		w.judgeTakeover(before, broken)
-	}
-	w.judgeRun(before.run, after, broken)
+	judgeMove(from, after.State, by, broken)
+	judgeAudit(before.run, after, by, broken)
+	w.judgeRun(before.run, after, by, broken)
 	m := newModel(after, broken)
 	w.judgeSteps(before.run, m, by, broken)
-	m.judge()
+	switch {
+	case from == responder.RunCancelled && by.request == nil:
+		judgeLanded(before.run, after, broken)
+	case after.State == responder.RunCancelled:
+		judgeCancelled(before.run, after, broken)
+	case by.request != nil && by.request.what == responder.DeedRetry:
+		judgeRetried(before.run, after, m, broken)
+	}
+	m.judge(by)
 	if m.timedOut() && (after.Deadline.IsZero() || by.clock.Before(after.Deadline)) {
 		broken("timers are never early", "its time is over at %v, and it is %v", after.Deadline, by.clock)
 	}
-	w.stored[after.ID] = &record{run: after, tenure: by.tenure, at: time.Now()}
+	w.stored[after.ID] = &record{run: after, tenure: by.tenure, holder: holder, at: time.Now()}
+	w.past[after.ID] = append(w.past[after.ID], moment{time.Now(), after.State})
 	if w.talks {
 		w.tell("%s v%d by %s: %s", name, after.Version, by.tenure, outline(before.run, after))
 	}
@@ -60,7 +76,7 @@ func (w *world) judgeTakeover(before *record, broken func(string, string, ...any
 			continue
 		}
 		for _, t := range d.tries {
-			if t.flying && t.tenure == before.tenure {
+			if t.flying && t.tenure == before.holder {
 				broken("a lease outlasts what it is for", "step %s is being tried by %s", path, t.tenure)
 			}
 		}
@@ -68,19 +84,22 @@ func (w *world) judgeTakeover(before *record, broken func(string, string, ...any
 }
 
 // judgeRun looks at the run as a whole.
-func (w *world) judgeRun(before, after *responder.Run, broken func(string, string, ...any)) {
-	if before.State.Ended() {
-		broken("what has ended stays so", "it was %s, and is %s", before.State, after.State)
-	}
-	if before.Flow.Digest != after.Flow.Digest || before.Finding.RunID("") != after.Finding.RunID("") || before.Mode != after.Mode ||
-		!before.Created.Equal(after.Created) || !before.Deadline.Equal(after.Deadline) {
+func (w *world) judgeRun(before, after *responder.Run, by writing, broken func(string, string, ...any)) {
+	retry := by.request != nil && by.request.what == responder.DeedRetry
+	adopted := unadopted(before) && by.request == nil
+	if before.Flow.Digest != after.Flow.Digest && !adopted || before.Flow.Name != after.Flow.Name || before.Finding.RunID("") != after.Finding.RunID("") ||
+		before.Mode != after.Mode || !before.Created.Equal(after.Created) || !before.Deadline.Equal(after.Deadline) && !adopted && !retry {
 		broken("a run keeps the steps it began with", "its flow, finding, mode, creation or deadline has changed")
 	}
-	if before.Resumed > after.Resumed {
+	if before.Suppressed != after.Suppressed {
+		broken("counts add up", "it was number %d of what is suppressed, and is number %d", before.Suppressed, after.Suppressed)
+	}
+	if before.Resumed > after.Resumed && !retry {
 		broken("what was done stays known", "it was taken up %d times, and now %d", before.Resumed, after.Resumed)
 	}
 	switch after.State {
-	case responder.RunSucceeded, responder.RunStopped, responder.RunFailed:
+	case responder.RunCancelled:
+	case responder.RunSucceeded, responder.RunStopped, responder.RunFailed, responder.RunSuppressed:
 		if !after.Due.IsZero() || !after.Lease.IsZero() {
 			broken("an end is an end", "due %v, leased until %v", after.Due, after.Lease)
 		}
@@ -106,7 +125,7 @@ func (w *world) judgeRun(before, after *responder.Run, broken func(string, strin
 func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken func(string, string, ...any)) {
 	after := m.run
 	for path := range before.Steps {
-		if after.Steps[path] == nil {
+		if after.Steps[path] == nil && (by.request == nil || by.request.what != responder.DeedRetry) {
 			broken("what was done stays known", "step %s is forgotten", path)
 		}
 	}
@@ -118,7 +137,7 @@ func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken f
 		}
 		c := stepChange{
 			world: w, path: path, step: step, was: before.Steps[path], is: state, by: by,
-			run: after, deed: w.deeds[after.ID+"/"+path],
+			before: before, run: after, deed: w.deeds[after.ID+"/"+path],
 			broken: func(promise, format string, args ...any) {
 				broken(promise, "step "+path+": "+format, args...)
 			},
@@ -145,16 +164,29 @@ type stepChange struct {
 	was, is *responder.StepState
 	fresh   bool // it has begun with this write
 	by      writing
+	before  *responder.Run
 	run     *responder.Run
 	deed    *deed
 	broken  func(promise, format string, args ...any)
 }
 
+// unadopted reports whether a run is yet to get the steps of its flow.
+func unadopted(run *responder.Run) bool { return run.Flow.Digest == "" && len(run.Flow.Steps) == 0 }
+
+// lands reports whether the step was at an attempt when its run was cancelled,
+// and its worker writes what came of it.
+func (c *stepChange) lands() bool {
+	return c.by.request == nil && c.before.State == responder.RunCancelled && c.was.State == responder.StepCancelled && inAir(c.was)
+}
+
+// moves reports whether this write may have brought the step to its end.
+func (c *stepChange) moves() bool { return !over(c.was.State) || c.lands() }
+
 func (c *stepChange) judge() {
 	if c.was.Action != c.is.Action || c.was.Kind != c.is.Kind || c.was.Branch != c.is.Branch || !reflect.DeepEqual(c.was.Params, c.is.Params) {
 		c.broken("what resolves once, resolves once", "action, branch or parameters have changed")
 	}
-	if over(c.was.State) && !reflect.DeepEqual(c.was, c.is) {
+	if retry := c.by.request != nil && c.by.request.what == responder.DeedRetry; !c.moves() && !retry && !reflect.DeepEqual(c.was, c.is) {
 		c.broken("what has ended stays so", "it was %s, and is %s", c.was.State, c.is.State)
 	}
 	if c.step.Kind == responder.StepWait {
@@ -164,10 +196,10 @@ func (c *stepChange) judge() {
 	if n := len(c.was.Attempts); n < len(c.is.Attempts) && !c.run.Deadline.IsZero() && !c.is.Attempts[n].Began.Before(c.run.Deadline) {
 		c.broken("nothing is tried when the run's time is over", "attempt %d began at %v, the time was over at %v", n+1, c.is.Attempts[n].Began, c.run.Deadline)
 	}
-	if c.is.State == responder.StepFailed && !over(c.was.State) && c.is.Action != "" {
+	if c.is.State == responder.StepFailed && c.moves() && c.is.Action != "" {
 		c.judgeFailure()
 	}
-	if c.is.State == responder.StepSucceeded && !over(c.was.State) && c.is.Action != "" && !c.is.Dry && c.deed.effects == 0 {
+	if c.is.State == responder.StepSucceeded && c.moves() && c.is.Action != "" && !c.is.Dry && c.deed.effects == 0 {
 		c.broken("what is said to be done is done", "it succeeded, and nothing was done")
 	}
 }
@@ -232,7 +264,7 @@ func (c *stepChange) judgeAttempts() {
 		if !a.Ended.IsZero() && a.Error == "" && (i >= len(c.was.Attempts) || c.was.Attempts[i].Ended.IsZero()) {
 			c.judgeLanding(a)
 		}
-		if a.Ended.IsZero() && (i < len(c.is.Attempts)-1 || over(c.is.State) || c.run.State == responder.RunWaiting) {
+		if a.Ended.IsZero() && (i < len(c.is.Attempts)-1 || over(c.is.State) && c.run.State != responder.RunCancelled || c.run.State == responder.RunWaiting) {
 			c.broken("one attempt at a time", "attempt %d has no end", i+1)
 		}
 		if i < len(c.was.Attempts) {
@@ -289,7 +321,7 @@ func (c *stepChange) judgeNewTry(i int) {
 		if !a.Verify {
 			tries++
 			t := c.deed.try(a.Began)
-			looked = t != nil && t.said == saidTransient && !a.Lost
+			looked = t != nil && (t.said == saidTransient || t.said == saidPermanent) && !a.Lost
 			continue
 		}
 		if l := c.deed.look(a.Began); l != nil && l.said == responder.VerdictNotDone {
@@ -299,7 +331,7 @@ func (c *stepChange) judgeNewTry(i int) {
 	if tries > 0 && c.is.Kind == responder.Repair && !looked {
 		c.broken("a repair of unknown outcome is verified before it is tried again", "attempt %d", i+1)
 	}
-	if n := c.count(c.is.Attempts[:i]); n.tries >= c.limit() || n.lost >= c.mostLost() {
+	if n := c.count(c.is.Attempts[c.is.Retried:i]); n.tries >= c.limit() || n.lost >= c.mostLost() {
 		c.broken("retries are bounded", "attempt %d, after %d tries of at most %d, and %d lost of at most %d", i+1, n.tries, c.limit(), n.lost, c.mostLost())
 	}
 }
@@ -324,7 +356,7 @@ func (c *stepChange) judgePause() {
 
 // judgeFailure: a step fails for a reason that really was.
 func (c *stepChange) judgeFailure() {
-	n := c.count(c.is.Attempts)
+	n := c.count(c.is.Attempts[c.is.Retried:])
 	switch {
 	case n.last != nil && n.last.said == saidPermanent:
 	case n.lost >= c.mostLost() && (n.lastLost || c.is.Kind == responder.Repair):
@@ -410,9 +442,13 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 		w.broken("nothing is done before it is stored that it is", "%s was done, and its run does not know of it", step)
 		return d, t
 	}
-	if holder := w.stored[run.ID].tenure; holder != tenure && w.tally[skewed] == 0 {
+	if holder := w.stored[run.ID].holder; holder != tenure && w.tally[skewed] == 0 {
 		w.broken("one lease a run", "%s was done by %s, while %s holds the run", step, tenure, holder)
 	}
+	if run.State == responder.RunCancelled && !slices.ContainsFunc(state.Attempts, func(m responder.Attempt) bool { return m.Ended.IsZero() && m.Began.Equal(call.Now) }) {
+		w.broken("cancelled is cancelled", "%s was done, and was not in the air when its run was cancelled", step)
+	}
+	judgeHush(run, step, a.kind, w.broken)
 	marks := 0
 	for _, m := range state.Attempts {
 		if !m.Verify {
@@ -429,13 +465,13 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 		w.broken("a dry run is called one", "%s does not say so", step)
 	}
 	if a.kind == responder.Repair {
-		w.judgeArmed(run, step, call)
+		w.judgeArmed(run, step)
 	}
 	return d, t
 }
 
 // judgeArmed: repairs are dry until a flow arms them, and for old events.
-func (w *world) judgeArmed(run *responder.Run, step string, call responder.Call) {
+func (w *world) judgeArmed(run *responder.Run, step string) {
 	event, err := responder.DecodeEvent(run.Finding.Event)
 	if err != nil {
 		w.broken("simulation", "%v", err)
@@ -571,12 +607,12 @@ func (w *world) judgeEnd() {
 		}
 	}
 	for _, r := range w.stored {
-		if digest, err := responder.Digest(r.run.Flow.Steps); err != nil || digest != r.run.Flow.Digest {
+		if digest, err := responder.Digest(r.run.Flow.Steps); !unadopted(r.run) && (err != nil || digest != r.run.Flow.Digest) {
 			w.broken("a run keeps the steps it began with", "%s: digest %s, %v", w.nameOf(r.run.ID), digest, err)
 		}
 	}
 	for id, e := range w.due {
-		if r := w.stored[id]; len(w.tally) == 0 && (r == nil || r.run.State != responder.RunSucceeded && r.run.Deadline.IsZero()) {
+		if r := w.stored[id]; len(w.tally) == 0 && (r == nil || r.run.State != responder.RunSucceeded && r.run.State != responder.RunSuppressed && r.run.Deadline.IsZero()) {
 			w.broken("where nothing fails, flows succeed", "%s did not", e.name)
 		}
 	}

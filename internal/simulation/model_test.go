@@ -58,15 +58,24 @@ func (m *model) name(prefix string, steps []responder.Step) {
 }
 
 // judge compares where the run says it stands with where its steps do.
-func (m *model) judge() {
+func (m *model) judge(by writing) {
 	at := m.list("", m.run.Flow.Steps).standing
 	for path, s := range m.run.Steps {
 		if m.run.State.Ended() && !over(s.State) {
 			m.broken("an end is an end", "step %s is still %s", path, s.State)
 		}
 	}
-	if m.timedOut() {
+	switch {
+	case m.timedOut(), m.run.State == responder.RunCancelled:
 		return // wherever its steps are
+	case unadopted(m.run), m.run.State == responder.RunSuppressed:
+		if len(m.run.Steps) > 0 {
+			m.broken("no step before those in front of it have ended", "%d steps have begun of a run that is %s", len(m.run.Steps), m.run.State)
+		}
+		return
+	}
+	if by.request != nil && (at == done || at == stopped) {
+		return // retried, though what was in the air when it was cancelled was the rest: a worker will see
 	}
 	want := map[responder.RunState]standing{responder.RunSucceeded: done, responder.RunStopped: stopped, responder.RunFailed: failed}[m.run.State]
 	if at != want {
@@ -254,19 +263,21 @@ func (m *model) follows(later, earlier string) bool {
 
 // judgeCondition compares what a step's condition says with what was made of it.
 func (m *model) judgeCondition(path string, step *responder.Step, state *responder.StepState) {
-	if step.If == "" {
-		return
-	}
-	holds := m.holds(step.If)
+	holds := step.If == "" || m.holds(step.If)
 	if step.Kind == responder.StepIf {
 		if want := map[bool]string{true: "then", false: "else"}[holds]; state.Branch != want {
 			m.broken("conditions are followed", "step %s took %q where %q is %v", path, state.Branch, step.If, holds)
 		}
 		return
 	}
-	if !holds && state.State != responder.StepSkipped || holds && state.State == responder.StepSkipped && state.Kind != responder.Repair {
+	if !holds && state.State != responder.StepSkipped || holds && state.State == responder.StepSkipped && !m.heldBack(state.Kind) {
 		m.broken("conditions are followed", "step %s is %s where %q is %v", path, state.State, step.If, holds)
 	}
+}
+
+// heldBack reports whether actions of a kind are not to be done in the run.
+func (m *model) heldBack(kind responder.Kind) bool {
+	return kind == responder.Repair && m.run.Flow.Repairs == responder.RepairsOff || kind == responder.Notice && m.run.Suppressed > 0
 }
 
 // holds judges what author.condition writes.

@@ -98,6 +98,7 @@ func (s store) Save(ctx context.Context, run *responder.Run) error {
 // writing is who makes a write, when by its own clock, and over which version.
 type writing struct {
 	tenure  string
+	request *request // of somebody who does something to the run; nil for a worker
 	clock   time.Time
 	version int64
 }
@@ -105,11 +106,14 @@ type writing struct {
 // write makes a conditional write of a copy: one that arrives late must not
 // touch what its writer has long gone on with.
 func (s store) write(ctx context.Context, verb string, run *responder.Run, do func(context.Context, *responder.Run) error) error {
-	by := writing{tenure: tenureOf(ctx), clock: s.now(), version: run.Version}
+	by := writing{tenure: tenureOf(ctx), request: s.request, clock: s.now(), version: run.Version}
 	copied := run.Clone()
 	name := s.nameOf(run.ID)
 	version, err := await(ctx, s.life, verb+" "+name, faults{writeFailed, writeUnknown}, func() (int64, error) {
 		err := s.keep(copied, by, do)
+		if err == nil {
+			s.react(copied)
+		}
 		if err == nil && s.strikes(writeTwice, s.nth("write "+name)) { // an adapter whose reply was lost asks again
 			copied.Version = by.version
 			if err := s.keep(copied, by, do); err != nil {

@@ -54,9 +54,12 @@ func shorten(t *testing.T, seed uint64, r result, o options, promise string) res
 			r, o = shorter, tried
 		}
 	}
-	for size := len(r.struck); size > 0; size /= 2 {
-		for end := len(r.struck); end > 0; end = min(end-size, len(r.struck)) {
-			without(r.struck[max(0, end-size):end])
+	for last := 0; last != len(r.struck); {
+		last = len(r.struck)
+		for size := last; size > 0; size /= 2 {
+			for end := len(r.struck); end > 0; end = min(end-size, len(r.struck)) {
+				without(r.struck[max(0, end-size):end])
+			}
 		}
 	}
 	return history(t, seed, o)

@@ -25,6 +25,14 @@ type life struct {
 	cancel     context.CancelFunc
 	gone       chan struct{} // closed when it has died
 	once       sync.Once
+	request    *request // of somebody who does something to a run; nil for a worker
+}
+
+// newLife begins one, of a worker or of somebody who does something to a run.
+func newLife(w *world, name string, skew time.Duration) *life {
+	l := &life{world: w, name: name, skew: skew, gone: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
 }
 
 // tenureKey finds in a context which call of Handle it belongs to: the holder of a lease.
@@ -38,7 +46,7 @@ func tenureOf(ctx context.Context) string {
 // work lets a worker live, die and live again until the history is over.
 func (w *world) work(name string, skew time.Duration) {
 	for lives := 1; ; lives++ {
-		l := &life{world: w, name: fmt.Sprintf("%s.%d", name, lives), skew: skew, gone: make(chan struct{})}
+		l := newLife(w, fmt.Sprintf("%s.%d", name, lives), skew)
 		l.live()
 		select {
 		case <-w.over:
@@ -58,11 +66,10 @@ func (w *world) skew(name string) time.Duration {
 
 // live runs the worker's loops until it dies or the history is over.
 func (l *life) live() {
-	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer l.cancel()
 	var err error
 	l.dispatcher, err = dispatch.New(dispatch.Config{
-		Flows: l.current, Catalogue: catalogue(l), Runs: store{l}, Findings: sender{l},
+		Flows: l.current, Catalogue: catalogue(l), Runs: store{l}, Findings: sender{l}, Counters: counters{l},
 		Mode: responder.ModeLive, Lease: l.plan.lease, Concurrency: l.plan.together,
 		Now:    l.told,
 		Jitter: func() float64 { return l.roll(fmt.Sprint("jitter ", time.Now().UnixNano())) },

@@ -22,8 +22,10 @@ type world struct {
 	due    map[string]*expected
 	runs   *memory.Runs
 	queue  *memory.Queue
+	counts *memory.Counters
 	tokens atomic.Int64
 	over   chan struct{}
+	people sync.WaitGroup
 
 	mu         sync.Mutex
 	editedAt   time.Time // zero: not yet
@@ -40,6 +42,13 @@ type world struct {
 	deeds      map[string]*deed // by key of the call
 	doubles    int              // effects that were had twice by those who ignore the key
 	lateness   time.Duration    // of timers, the most
+	past       map[string][]moment
+	asking     int                 // people who are to ask for something, or wait for an answer
+	requests   int                 // of people, that were made
+	made       map[string]int      // new runs, by the request that made them
+	windows    map[string]*window  // of cooldowns, by what findings have in common
+	everLike   map[string][]string // runs whose findings were ever counted, likewise
+	verdicts   map[string]verdict  // of the windows, by who asked and for which run
 }
 
 // options say how a history is lived.
@@ -61,6 +70,7 @@ type expected struct {
 type record struct {
 	run    *responder.Run
 	tenure string
+	holder string // the last worker that wrote it
 	at     time.Time
 }
 
@@ -84,6 +94,7 @@ type result struct {
 	states     map[responder.RunState]int
 	effects    int
 	doubles    int
+	requests   int
 	lateness   time.Duration
 	span       time.Duration
 	calm       bool
@@ -93,7 +104,8 @@ type result struct {
 func live(seed uint64, o options) (result, error) {
 	w := &world{
 		dice: dice(seed), options: o, begin: time.Now(),
-		due: map[string]*expected{}, runs: &memory.Runs{}, over: make(chan struct{}),
+		due: map[string]*expected{}, runs: &memory.Runs{}, counts: memory.NewCounters(time.Now), over: make(chan struct{}),
+		past: map[string][]moment{}, made: map[string]int{}, windows: map[string]*window{}, everLike: map[string][]string{}, verdicts: map[string]verdict{},
 		calls: map[string]int{}, tally: map[kind]int{}, deaths: map[death]int{}, stirred: make(chan struct{}),
 		stored: map[string]*record{}, deeds: map[string]*deed{},
 	}
@@ -129,6 +141,7 @@ func live(seed uint64, o options) (result, error) {
 			w.struck = append(w.struck, decisionFinding(n))
 		}
 		senders.Go(func() { w.send(n, finding) })
+		w.visit(finding)
 	}
 	if w.flows[0] != w.flows[1] {
 		senders.Go(func() { w.deploy() })
@@ -140,6 +153,7 @@ func live(seed uint64, o options) (result, error) {
 	close(w.over)
 	senders.Wait()
 	workers.Wait()
+	w.people.Wait()
 	time.Sleep(time.Hour) // for what no worker waits for any more
 	w.judgeEnd()
 	return w.result(), nil
@@ -159,6 +173,8 @@ func (w *world) finding(n int) responder.Finding {
 	}
 	happened := w.begin.Add(-w.span(name+" age", time.Minute, 100*time.Hour))
 	f.Event = fmt.Appendf(nil, `{"id":"e-%d","source":"aws.iam","account":"111122223333","time":%q,"detail":{"eventID":"e-%d"}}`, n, happened.Format(time.RFC3339), n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, flow := range flowNames(w.dice) {
 		if flow == "b" && f.Severity < responder.High {
 			continue
@@ -166,6 +182,18 @@ func (w *world) finding(n int) responder.Finding {
 		w.due[f.RunID(flow)] = &expected{name: fmt.Sprintf("%s%d", flow, n), finding: f, flow: flow, sent: w.sent(n)}
 	}
 	return f
+}
+
+// visit lets people come to the runs that a finding is to have.
+func (w *world) visit(f responder.Finding) {
+	for _, flow := range flowNames(w.dice) {
+		w.mu.Lock()
+		e := w.due[f.RunID(flow)]
+		w.mu.Unlock()
+		if e != nil {
+			w.bother(f.RunID(flow), e)
+		}
+	}
 }
 
 // sent is when a finding is sent first.
@@ -220,12 +248,17 @@ const patience = 12 * time.Hour
 // maxVersions is how often a run may be written.
 const maxVersions = 1000
 
-// settle waits until every run has ended. It gives up where a run is overdue.
+// settle waits until every run has ended, and nobody asks for anything any more.
+// It gives up where a run is overdue.
 func (w *world) settle() bool {
 	for {
-		overdue, stirred := w.overdue()
-		if overdue.IsZero() {
+		overdue, asking, stirred := w.overdue()
+		if overdue.IsZero() && !asking {
 			return true
+		}
+		if overdue.IsZero() {
+			<-stirred
+			continue
 		}
 		timer := time.NewTimer(time.Until(overdue))
 		select {
@@ -241,7 +274,7 @@ func (w *world) settle() bool {
 
 // overdue gives the nearest moment at which a run has rested for too long; zero:
 // all have ended.
-func (w *world) overdue() (next time.Time, stirred <-chan struct{}) {
+func (w *world) overdue() (next time.Time, asking bool, stirred <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id := range w.due {
@@ -249,7 +282,7 @@ func (w *world) overdue() (next time.Time, stirred <-chan struct{}) {
 			next = at
 		}
 	}
-	return next, w.stirred
+	return next, w.asking > 0, w.stirred
 }
 
 // overdueAt is the moment at which a run has rested for too long; zero: it has ended.
@@ -322,6 +355,9 @@ func (w *world) nameOf(id string) string {
 	if e := w.due[id]; e != nil {
 		return e.name
 	}
+	if e := w.due[first(id)]; e != nil {
+		return fmt.Sprintf("%s#%d", e.name, number(id))
+	}
 	return id
 }
 
@@ -330,7 +366,7 @@ func (w *world) result() result {
 	defer w.mu.Unlock()
 	r := result{
 		violations: w.violations, struck: w.struck, tally: w.tally, deaths: w.deaths, told: w.told,
-		states: map[responder.RunState]int{}, doubles: w.doubles, lateness: w.lateness,
+		states: map[responder.RunState]int{}, doubles: w.doubles, requests: w.requests, lateness: w.lateness,
 		span: time.Since(w.begin), calm: len(w.tally) == 0,
 	}
 	for _, s := range w.stored {

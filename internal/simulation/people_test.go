@@ -1,0 +1,214 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
+)
+
+// request is something that somebody asks of a run.
+type request struct {
+	what responder.Deed
+	id   string // of the run
+	name string // of who asks, and what: the same in no other request
+}
+
+// bother lets people do things to a run that is to come, at moments of their own.
+func (w *world) bother(id string, e *expected) {
+	for i := range 2 {
+		name := fmt.Sprintf("person %d at %s", i, e.name)
+		for _, deed := range []struct {
+			what responder.Deed
+			kind kind
+		}{{responder.DeedCancel, cancels}, {responder.DeedRetry, retries}, {responder.DeedAgain, runsAgain}} {
+			if w.strikes(deed.kind, name) {
+				at := e.sent.Add(w.span(fmt.Sprint(name, deed.what), time.Millisecond, 20*24*time.Hour))
+				w.ask(request{deed.what, id, fmt.Sprintf("%s, %s", name, deed.what)}, time.Until(at))
+			}
+		}
+	}
+}
+
+// react lets people do something about what has just become of a run.
+func (w *world) react(run *responder.Run) {
+	if !run.State.Ended() {
+		w.interrupt(run.ID, fmt.Sprintf("the write of %s version %d", w.nameOf(run.ID), run.Version))
+		return
+	}
+	w.review(run)
+}
+
+// interrupt lets somebody cancel a run while something is going on with it.
+func (w *world) interrupt(id, during string) {
+	if w.strikes(interrupts, during) {
+		w.ask(request{responder.DeedCancel, id, "person at " + during}, w.span("interrupts "+during, time.Millisecond, 5*time.Second))
+	}
+}
+
+// review lets people do something about a run that has come to an end.
+func (w *world) review(run *responder.Run) {
+	name := fmt.Sprintf("the end of %s version %d", w.nameOf(run.ID), run.Version)
+	after := w.span(name, time.Millisecond, 2*24*time.Hour)
+	switch run.State {
+	case responder.RunFailed, responder.RunCancelled:
+		if w.strikes(retries, name) {
+			w.ask(request{responder.DeedRetry, run.ID, "person after " + name + ", retry"}, after)
+			return
+		}
+	}
+	if w.strikes(runsAgain, name) {
+		w.ask(request{responder.DeedAgain, run.ID, "person after " + name + ", again"}, after)
+	}
+}
+
+// ask lets somebody make a request in a while, perhaps twice.
+func (w *world) ask(r request, after time.Duration) {
+	w.insist(r, after)
+	if w.strikes(askedTwice, r.name) {
+		r.name += " (again)"
+		w.insist(r, after+w.span(r.name, time.Microsecond, time.Hour))
+	}
+}
+
+// insist makes a request, and perhaps makes it anew where no answer came.
+func (w *world) insist(r request, after time.Duration) {
+	w.mu.Lock()
+	w.asking++
+	w.mu.Unlock()
+	w.people.Go(func() {
+		defer w.asked()
+		time.Sleep(after)
+		for n := 1; n <= 3; n++ {
+			l := newLife(w, fmt.Sprintf("%s, try %d", r.name, n), w.skew(r.name))
+			l.request = &r
+			answered := l.do(r)
+			l.cancel()
+			if answered || !w.chance(l.name+" is not the last", .7) {
+				return
+			}
+			time.Sleep(w.span(l.name+" rests", time.Second, time.Hour))
+		}
+	})
+}
+
+// asked notes that somebody asks for nothing any more.
+func (w *world) asked() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asking--
+	w.requests++
+	w.stir()
+}
+
+// do makes a request, as a process of its own that may die over it. It says
+// whether an answer came.
+func (l *life) do(r request) bool {
+	control := dispatch.Control{Runs: store{l}, Findings: sender{l}, Now: l.told, Token: l.token}
+	ctx, by, asked := context.WithValue(l.ctx, tenureKey{}, l.name), l.name, time.Now()
+	var run *responder.Run
+	var err error
+	switch r.what {
+	case responder.DeedCancel:
+		run, err = control.Cancel(ctx, r.id, by, "")
+	case responder.DeedRetry:
+		run, err = control.Retry(ctx, r.id, by)
+	case responder.DeedAgain:
+		run, err = control.Again(ctx, r.id, by)
+	}
+	if l.dead() {
+		return false
+	}
+	return l.judgeAnswer(r, asked, run, err)
+}
+
+// judgeAnswer: what people are told is so, or was so while they asked. It says
+// whether they were told something.
+func (l *life) judgeAnswer(r request, asked time.Time, run *responder.Run, err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	broken := func(format string, args ...any) {
+		l.broken("people are told what is so", "%s: %s", l.name, fmt.Sprintf(format, args...))
+	}
+	ended := responder.RunState.Ended
+	underWay := func(s responder.RunState) bool { return !s.Ended() }
+	is := func(of ...responder.RunState) func(responder.RunState) bool {
+		return func(s responder.RunState) bool { return slices.Contains(of, s) }
+	}
+	var refused *dispatch.Refused
+	switch {
+	case errors.As(err, &refused):
+		l.tell("%s: refused: %v", l.name, err)
+		why := map[responder.Deed]func(responder.RunState) bool{
+			responder.DeedCancel: is(responder.RunSucceeded, responder.RunStopped, responder.RunFailed, responder.RunSuppressed),
+			responder.DeedRetry:  is(responder.RunSucceeded, responder.RunStopped, responder.RunSuppressed),
+			responder.DeedAgain:  underWay,
+		}[r.what]
+		if !l.was(r.id, asked, why) {
+			broken("refused for no reason: %v", err)
+		}
+		return true
+	case errors.Is(err, responder.ErrNotFound):
+		if stored := l.stored[r.id]; stored != nil && len(l.past[r.id]) > 0 && l.past[r.id][0].at.Before(asked) {
+			broken("it is there, and was not found")
+		}
+		return true
+	case run == nil:
+		return false
+	}
+	l.tell("%s: told that %s is %s (%v)", l.name, l.nameOf(run.ID), run.State, err)
+	switch r.what {
+	case responder.DeedCancel:
+		if run.State != responder.RunCancelled || !l.was(r.id, asked, is(responder.RunCancelled)) {
+			broken("told that it is %s", run.State)
+		}
+	case responder.DeedRetry:
+		if run.State.Ended() || !l.was(r.id, asked, underWay) {
+			broken("told that it is %s", run.State)
+		}
+	case responder.DeedAgain:
+		if first(run.ID) != first(r.id) || number(run.ID) <= number(r.id) || l.stored[run.ID] == nil || !l.was(run.ID, asked, underWay) || !l.was(r.id, asked, ended) {
+			broken("told of %s", l.nameOf(run.ID))
+		}
+	}
+	return true
+}
+
+// moment is a state of a run, from a time on.
+type moment struct {
+	at    time.Time
+	state responder.RunState
+}
+
+// was reports whether something was so of a run at some time since. The caller holds mu.
+func (w *world) was(id string, since time.Time, so func(responder.RunState) bool) bool {
+	for i, m := range w.past[id] {
+		last := i == len(w.past[id])-1
+		if so(m.state) && (last || !w.past[id][i+1].at.Before(since)) {
+			return true
+		}
+	}
+	return false
+}
+
+// first is the id of a run without what Again put behind it.
+func first(id string) string {
+	id, _, _ = strings.Cut(id, "#")
+	return id
+}
+
+// number is what stands behind it; 1: nothing does.
+func number(id string) int {
+	_, text, _ := strings.Cut(id, "#")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 1
+	}
+	return n
+}
