@@ -34,9 +34,11 @@ const maxAWSMessage = 400 // characters; an EC2 refusal carries a long encoded t
 // the last error says nothing about the attempts before it, so a change without
 // an answer is always verified.
 //
-// operation is the IAM action, e.g. "iam:DeleteUser".
+// operation is the IAM action, e.g. "iam:DeleteUser", unless the error names it.
 func awsError(operation string, err error, does effect) error {
-	err = &awsFailure{operation, err}
+	if _, named := err.(*awsFailure); !named {
+		err = &awsFailure{operation, err}
+	}
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &api) && passes(api.ErrorCode()):

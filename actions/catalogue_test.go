@@ -2,7 +2,6 @@ package actions_test
 
 import (
 	"encoding/json"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -63,27 +62,6 @@ func TestSpecs(t *testing.T) {
 		default:
 			t.Errorf("%s: kind %q", name, spec.Kind)
 		}
-	}
-}
-
-// TestPermissionsNameEveryCall compares what the delete does with what its Spec
-// declares: a permission too few fails in production only.
-func TestPermissionsNameEveryCall(t *testing.T) {
-	f := newFakeIAM()
-	if _, err := deleteBob(t, f); err != nil {
-		t.Fatal(err)
-	}
-	declared, used := map[string]bool{}, map[string]bool{}
-	for _, p := range iamCatalogue(f)["IAMDeleteUser"].Spec().Permissions {
-		for _, a := range p.Actions {
-			declared[a] = true
-		}
-	}
-	for _, op := range f.calls {
-		used["iam:"+op] = true
-	}
-	if !maps.Equal(declared, used) {
-		t.Errorf("declared %v\n used %v", slices.Sorted(maps.Keys(declared)), slices.Sorted(maps.Keys(used)))
 	}
 }
 

@@ -4,7 +4,7 @@
 //	SendSlack, SendDiscord, SendGoogleChat   notices by incoming webhook
 //	SendEmail                                a notice by an SNS topic
 //	IAMUserExists, EC2InstanceAlive          checks
-//	IAMDeleteUser, EC2TerminateInstances     repairs
+//	IAM…, EC2…                               repairs, each with what puts it back
 //
 // It may import the root package and the AWS SDK; it imports no stage and no
 // adapter. An action is told everything it needs by its Call and says how it

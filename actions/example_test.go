@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
 )
 
@@ -12,16 +13,11 @@ import (
 func ExampleNew() {
 	catalogue := actions.New(actions.Deps{})
 	for _, name := range slices.Sorted(maps.Keys(catalogue)) {
-		spec := catalogue[name].Spec()
-		fmt.Println(spec.Kind, name)
+		if spec := catalogue[name].Spec(); spec.Kind == responder.Check {
+			fmt.Println(spec.Name, "needs", spec.Permissions[0].Actions)
+		}
 	}
 	// Output:
-	// check EC2InstanceAlive
-	// repair EC2TerminateInstances
-	// repair IAMDeleteUser
-	// check IAMUserExists
-	// notice SendDiscord
-	// notice SendEmail
-	// notice SendGoogleChat
-	// notice SendSlack
+	// EC2InstanceAlive needs [ec2:DescribeInstances]
+	// IAMUserExists needs [iam:GetUser]
 }

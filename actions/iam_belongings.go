@@ -9,14 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// IAMAPI is what the actions on users ask of IAM: to look, to delete, and for
-// each kind of thing a user can have, to list and to remove it.
+// IAMAPI is what the actions on users and roles ask of IAM: to look, to delete,
+// for each kind of thing a user can have, to list and to remove it, and what a
+// user or a role is held back by.
 type IAMAPI interface {
 	GetUser(context.Context, *iam.GetUserInput, ...func(*iam.Options)) (*iam.GetUserOutput, error)
 	DeleteUser(context.Context, *iam.DeleteUserInput, ...func(*iam.Options)) (*iam.DeleteUserOutput, error)
 
 	credentialsAPI
 	permissionsAPI
+	accessKeysAPI
+	loginProfileAPI
+	quarantineAPI
+	rolesAPI
 }
 
 type credentialsAPI interface {
@@ -234,8 +239,10 @@ func dropMFADevice(ctx context.Context, api credentialsAPI, user, serial string)
 	if !strings.Contains(serial, ":mfa/") {
 		return nil
 	}
-	_, err = api.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: &serial})
-	return err
+	if _, err := api.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: &serial}); err != nil {
+		return &awsFailure{"iam:DeleteVirtualMFADevice", err}
+	}
+	return nil
 }
 
 // one is the list of the only thing of its kind, which is tried without looking.

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -18,10 +19,7 @@ const (
 // iamDeleteUser deletes an IAM user with everything the user has.
 type iamDeleteUser struct{ users }
 
-var (
-	_ responder.Action   = (*iamDeleteUser)(nil)
-	_ responder.Verifier = (*iamDeleteUser)(nil)
-)
+var _ repair = (*iamDeleteUser)(nil)
 
 // Spec implements responder.Action.
 func (a *iamDeleteUser) Spec() responder.Spec {
@@ -30,10 +28,7 @@ func (a *iamDeleteUser) Spec() responder.Spec {
 		Kind: responder.Repair,
 		Doc: "Deletes an IAM user of the event's account completely: password, access keys, MFA devices, certificates, SSH keys and " +
 			"service credentials first, then groups, policies and the permissions boundary, then the user.",
-		Params: []responder.Param{
-			{Name: "user", Type: responder.TextParam, Required: true, Doc: "The user's name."},
-			{Name: "id", Type: responder.TextParam, Doc: "The user's unique id (AIDA…); if given, a new user of the same name is left alone."},
-		},
+		Params: userParams(),
 		Result: map[string]string{
 			"user":    "the user's name",
 			"id":      "the user's unique id, if there was a user",
@@ -41,23 +36,27 @@ func (a *iamDeleteUser) Spec() responder.Spec {
 			"removed": "what this attempt took from the user: kind → ids or names",
 		},
 		Permissions: []responder.Permission{
-			{Actions: []string{
-				"iam:GetUser", "iam:DeleteUser",
-				"iam:DeleteLoginProfile",
-				"iam:ListAccessKeys", "iam:DeleteAccessKey",
-				"iam:ListMFADevices", "iam:DeactivateMFADevice",
-				"iam:ListSigningCertificates", "iam:DeleteSigningCertificate",
-				"iam:ListSSHPublicKeys", "iam:DeleteSSHPublicKey",
-				"iam:ListServiceSpecificCredentials", "iam:DeleteServiceSpecificCredential",
-				"iam:ListGroupsForUser",
-				"iam:ListUserPolicies", "iam:DeleteUserPolicy",
-				"iam:ListAttachedUserPolicies", "iam:DetachUserPolicy",
-				"iam:DeleteUserPermissionsBoundary",
-			}, Resources: []string{userARN}},
+			{Actions: deleteUserActions, Resources: []string{userARN}},
 			{Actions: []string{"iam:RemoveUserFromGroup"}, Resources: []string{groupARN}},
 			{Actions: []string{"iam:DeleteVirtualMFADevice"}, Resources: []string{mfaARN}},
 		},
+		Inverse: "Nothing: a user of the same name is another user.",
 	}
+}
+
+// deleteUserActions are the IAM actions on the user.
+var deleteUserActions = []string{
+	"iam:GetUser", "iam:DeleteUser",
+	"iam:GetLoginProfile", "iam:DeleteLoginProfile",
+	"iam:ListAccessKeys", "iam:DeleteAccessKey",
+	"iam:ListMFADevices", "iam:DeactivateMFADevice",
+	"iam:ListSigningCertificates", "iam:DeleteSigningCertificate",
+	"iam:ListSSHPublicKeys", "iam:DeleteSSHPublicKey",
+	"iam:ListServiceSpecificCredentials", "iam:DeleteServiceSpecificCredential",
+	"iam:ListGroupsForUser",
+	"iam:ListUserPolicies", "iam:DeleteUserPolicy",
+	"iam:ListAttachedUserPolicies", "iam:DetachUserPolicy",
+	"iam:DeleteUserPermissionsBoundary",
 }
 
 // Do implements responder.Action. It can be repeated: what is gone stays gone,
@@ -137,4 +136,43 @@ func (a *iamDeleteUser) Verify(ctx context.Context, call responder.Call) (respon
 		return responder.VerdictDone, nil
 	}
 	return responder.VerdictNotDone, nil
+}
+
+// Survey implements responder.Surveyor. It tells of everything that the user has
+// and will not have again, so that people can make another like it.
+func (a *iamDeleteUser) Survey(ctx context.Context, call responder.Call) (responder.Survey, error) {
+	found, err := a.find(ctx, a, call)
+	if err != nil || found.user == nil {
+		return responder.Survey{}, err
+	}
+	survey := found.survey(call)
+	for _, kind := range append(credentialsOf(found.api, found.name), permissionsOf(found.api, found.name, found.user)...) {
+		if kind.kind == "password" {
+			kind.listOp, kind.list = "iam:GetLoginProfile", func(ctx context.Context) ([]string, error) {
+				_, err := found.api.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &found.name})
+				return []string{"login profile"}, err
+			}
+		}
+		ids, err := kind.list(ctx)
+		switch {
+		case hasCode(err, "NoSuchEntity"): // no password, or the user is gone meanwhile
+		case err != nil:
+			return responder.Survey{}, awsError(kind.listOp, err, reads)
+		case len(ids) > 0:
+			survey.Found[kind.kind] = ids
+			survey.Lasting = append(survey.Lasting, "the user's "+strings.ReplaceAll(kind.kind, "_", " ")+": "+listed(ids))
+		}
+	}
+	survey.Lasting = append(survey.Lasting, "the user, whose unique id is "+aws.ToString(found.user.UserId))
+	return survey, nil
+}
+
+// Needs implements responder.Narrower. What groups and MFA devices the user has
+// is not known before it is looked.
+func (a *iamDeleteUser) Needs(call responder.Call) []responder.Permission {
+	needs := a.needs(call, deleteUserActions...)
+	if needs == nil {
+		return nil
+	}
+	return append(needs, a.Spec().Permissions[1:]...)
 }

@@ -22,6 +22,9 @@ type fakeIAM struct {
 	user      *types.User // nil: there is none
 	has       map[string][]string
 	virtual   []string           // virtual MFA devices that exist
+	off       map[string]bool    // access keys that are inactive
+	policies  map[string]string  // texts of policies that were put, by name
+	role      *types.Role        // nil: there is none
 	fails     map[string][]error // by operation, one after the other
 	calls     []string
 	onCall    func(op string)
@@ -140,9 +143,16 @@ func (f *fakeIAM) ListAccessKeys(_ context.Context, in *iam.ListAccessKeysInput,
 	items, marker, more, err := f.page("ListAccessKeys", "access_keys", in.UserName, in.Marker)
 	out := &iam.ListAccessKeysOutput{Marker: marker, IsTruncated: more}
 	for _, id := range items {
-		out.AccessKeyMetadata = append(out.AccessKeyMetadata, types.AccessKeyMetadata{AccessKeyId: &id})
+		out.AccessKeyMetadata = append(out.AccessKeyMetadata, types.AccessKeyMetadata{AccessKeyId: &id, Status: f.status(id)})
 	}
 	return out, err
+}
+
+func (f *fakeIAM) status(key string) types.StatusType {
+	if f.off[key] {
+		return types.StatusTypeInactive
+	}
+	return types.StatusTypeActive
 }
 
 func (f *fakeIAM) DeleteAccessKey(_ context.Context, in *iam.DeleteAccessKeyInput, _ ...func(*iam.Options)) (*iam.DeleteAccessKeyOutput, error) {
@@ -235,6 +245,13 @@ func (f *fakeIAM) ListUserPolicies(_ context.Context, in *iam.ListUserPoliciesIn
 }
 
 func (f *fakeIAM) DeleteUserPolicy(_ context.Context, in *iam.DeleteUserPolicyInput, _ ...func(*iam.Options)) (*iam.DeleteUserPolicyOutput, error) {
+	if _, ok := f.policies[*in.PolicyName]; ok {
+		if err := f.onUser("DeleteUserPolicy", in.UserName); err != nil {
+			return nil, err
+		}
+		delete(f.policies, *in.PolicyName)
+		return nil, nil
+	}
 	return nil, f.drop("DeleteUserPolicy", "inline_policies", in.UserName, *in.PolicyName)
 }
 

@@ -147,6 +147,10 @@ func TestMotoDeleteUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	repair := catalogue["IAMDeleteUser"]
+	found, err := survey(t, repair, call)
+	if err != nil || len(found.Targets) != 1 || found.Targets[0].ARN != *user.Arn || len(found.Found) != 9 || len(found.Lasting) != 10 || len(found.Undo) > 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
 	if verdict, err := verify(t, repair, call); verdict != responder.VerdictNotDone || err != nil {
 		t.Fatalf("before: %v, %v", verdict, err)
 	}

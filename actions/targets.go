@@ -12,6 +12,8 @@ import (
 var (
 	userName   = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
 	userID     = regexp.MustCompile(`^[A-Za-z0-9_]{16,128}$`)
+	roleName   = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
+	accessKey  = regexp.MustCompile(`^[A-Z0-9]{16,128}$`)
 	instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 )
@@ -47,37 +49,51 @@ func textTarget(call responder.Call, param string, form *regexp.Regexp) (string,
 	return value, nil
 }
 
-// instanceIDs reads the parameter `ids`: an instance id or a list of them, as a
-// set in the given order. One bad id makes the whole *Permanent: it shows that
-// the list is not what the flow's author takes it for.
+// instanceIDs reads the parameter `ids`: an instance id or a list of them.
 func instanceIDs(call responder.Call) ([]string, error) {
+	return listTarget(call, "ids", instanceID, "instance ids")
+}
+
+// keyIDs reads the parameter `keys`, ids of access keys; nil if the step does
+// not have it.
+func keyIDs(call responder.Call) ([]string, error) {
+	if _, given := call.Params["keys"]; !given {
+		return nil, nil
+	}
+	return listTarget(call, "keys", accessKey, "access key ids")
+}
+
+// listTarget reads a parameter that is a text of a form or a list of them, as a
+// set in the given order; of says what they are. One bad item makes the whole
+// *Permanent: it shows that the list is not what the flow's author takes it for.
+func listTarget(call responder.Call, param string, form *regexp.Regexp, of string) ([]string, error) {
 	var values []any
-	switch v := call.Params["ids"].(type) {
+	switch v := call.Params[param].(type) {
 	case string:
 		values = []any{v}
 	case []string:
-		for _, id := range v {
-			values = append(values, id)
+		for _, item := range v {
+			values = append(values, item)
 		}
 	case []any:
 		values = v
 	}
-	var ids []string
+	var items []string
 	for _, value := range values {
-		id, ok := value.(string)
+		item, ok := value.(string)
 		switch {
 		case !ok:
-			return nil, permanentf("no target: ids holds something that is not a text")
-		case !instanceID.MatchString(id):
-			return nil, permanentf("no target: ids holds %s", malformed(id))
-		case !slices.Contains(ids, id):
-			ids = append(ids, id)
+			return nil, permanentf("no target: %s holds something that is not a text", param)
+		case !form.MatchString(item):
+			return nil, permanentf("no target: %s holds %s", param, malformed(item))
+		case !slices.Contains(items, item):
+			items = append(items, item)
 		}
 	}
-	if len(ids) == 0 {
-		return nil, permanentf("no target: ids is empty or not a list of instance ids")
+	if len(items) == 0 {
+		return nil, permanentf("no target: %s is empty or not a list of %s", param, of)
 	}
-	return ids, nil
+	return items, nil
 }
 
 // regionTarget gives the event's region. It becomes part of a host name, so

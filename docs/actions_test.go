@@ -108,19 +108,31 @@ func example(t *testing.T, spec responder.Spec) string {
 		return "```yaml rules\nrules:\n  Example:\n    when: " + resources + "\n    " + field + ": {" + spec.Name + ": {" + params + "}}\n```\n"
 	}
 	const user = `user: "{{ req.userName }}", id: "{{ resp.user.userId }}"`
+	const actor = `user: "{{ actor.name }}", id: "{{ actor.id }}"`
+	const byUser = `ok && actor.type == "IAMUser" && ip == "203.0.113.9"`
+	const byRole = `ok && actor.type == "AssumedRole" && actor.account == account.id && ip == "203.0.113.9"`
+	const role = `role: "{{ actor.name }}"`
 	const ids = `ids: "{{ resources }}"`
 	const created = `action == "iam:CreateUser" && ok`
 	const launched = "action == \"ec2:RunInstances\" && ok\n    resources: ['map(resp.instancesSet.items, .instanceId)']"
 	texts := map[string]string{
 		"SendSlack": "```yaml steps\n- SendSlack: {webhookURL: \"secret:slack\", template: aws-event}\n- SendSlack:\n    message:\n      header: \"{{ title }}\"\n" +
 			"      values:\n        - {label: Account, value: \"{{ account.name }}\"}\n        - {label: Region, value: \"{{ region }}\"}\n```\n",
-		"SendDiscord":           "```yaml steps\n- SendDiscord: {webhookURL: \"secret:discord\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
-		"SendGoogleChat":        "```yaml steps\n- SendGoogleChat: {webhookURL: \"secret:google-chat\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
-		"SendEmail":             "```yaml steps\n- SendEmail: {subject: \"{{ pretty(severity) }}: {{ title }}\"}\n```\n",
-		"IAMUserExists":         bound("check", user, created),
-		"IAMDeleteUser":         bound("remediate", user, created),
-		"EC2InstanceAlive":      bound("check", ids, launched),
-		"EC2TerminateInstances": bound("remediate", ids, launched),
+		"SendDiscord":            "```yaml steps\n- SendDiscord: {webhookURL: \"secret:discord\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
+		"SendGoogleChat":         "```yaml steps\n- SendGoogleChat: {webhookURL: \"secret:google-chat\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
+		"SendEmail":              "```yaml steps\n- SendEmail: {subject: \"{{ pretty(severity) }}: {{ title }}\"}\n```\n",
+		"IAMUserExists":          bound("check", user, created),
+		"IAMDeleteUser":          bound("remediate", user, created),
+		"IAMDisableAccessKeys":   bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
+		"IAMEnableAccessKeys":    "```yaml steps\n- IAMEnableAccessKeys: {user: bob, keys: [AKIAIOSFODNN7EXAMPLE]}\n```\n",
+		"IAMDeleteAccessKeys":    bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
+		"IAMRemoveConsoleAccess": bound("remediate", actor, byUser),
+		"IAMQuarantineUser":      bound("remediate", actor, byUser),
+		"IAMReleaseUser":         "```yaml steps\n- IAMReleaseUser: {user: bob}\n```\n",
+		"IAMRevokeRoleSessions":  bound("remediate", role, byRole),
+		"IAMAllowRoleSessions":   "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
+		"EC2InstanceAlive":       bound("check", ids, launched),
+		"EC2TerminateInstances":  bound("remediate", ids, launched),
 	}
 	text, ok := texts[spec.Name]
 	if !ok {
@@ -159,6 +171,28 @@ func notes(t *testing.T, name string) string {
 	case "IAMDeleteUser":
 		return "Credentials go first, all that can go even if one cannot; policies and the permissions boundary go only when no credential is left. " +
 			"A user who is gone already is a success. Before a second try of unknown outcome, it is looked whether the user is still there."
+	case "IAMDisableAccessKeys":
+		return "Where `keys` is not given, all keys that are active at that moment go off, those that were made after it was looked, too; undo makes active those that were found active. " +
+			"If one key is refused, the other is done, and the step fails naming both. A user or a key that is gone is no error. Sessions that were begun with a key (`GetSessionToken`) live on: " +
+			"IAMQuarantineUser stops them."
+	case "IAMEnableAccessKeys":
+		return "It is what undoes IAMDisableAccessKeys, with the keys that were active before. A user or key that is gone fails the step: that cannot be put back."
+	case "IAMDeleteAccessKeys":
+		return "If one key is refused, the other is done, and the step fails naming both. A user or a key that is gone is no error."
+	case "IAMRemoveConsoleAccess":
+		return "A user without a password, or who is gone already, is a success."
+	case "IAMQuarantineUser":
+		return "The policy says `Deny` of `*` on `*`, and a deny goes before every allow, at once. AWS's own `AWSCompromisedKeyQuarantineV3`, which AWS attaches to users whose keys it finds in public, " +
+			"denies only what thieves of keys are most seen to do, and leaves the rest, so as not to stop a business by surprise; where that is wanted, leave it to AWS, or name fewer users in the rule. " +
+			"A policy of that name that says something else is replaced. IAM refuses a policy where a user's inline policies fill their 2,048 characters: the step fails then, and IAMDisableAccessKeys helps. " +
+			"`iam:PutUserPolicy` can give permissions as well as take them: [security.md](security.md) says who holds it."
+	case "IAMReleaseUser":
+		return "It is what undoes IAMQuarantineUser. No such policy, or no such user, is a success."
+	case "IAMRevokeRoleSessions":
+		return "A later revocation goes over an earlier one, never the other way round. The name differs from the console's `AWSRevokeOlderSessions`, so that neither takes back what the other decided. " +
+			"After a try of unknown outcome, it counts as done if sessions from before the event are denied. Roles that only AWS changes (service-linked, those of IAM Identity Center) are refused by IAM, and fail the step."
+	case "IAMAllowRoleSessions":
+		return "It is what undoes IAMRevokeRoleSessions where no revocation stood before. No such policy, or no such role, is a success."
 	case "EC2InstanceAlive":
 		return "If none of the instances is pending or running, the check says no, and the flow stops."
 	case "EC2TerminateInstances":
