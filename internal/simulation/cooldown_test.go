@@ -77,6 +77,9 @@ func (w *world) judgeCount(tenure, member string, limit int, expires time.Time) 
 		return
 	}
 	key, now, asking := w.like(e), time.Now(), tenure+" "+member
+	if past := w.past[member]; len(past) > 0 && past[0].at.Before(now.Add(-maxFrozen)) {
+		w.broken("a finding that has its run begins no window", "%s was counted, and is there since %v", w.nameOf(member), past[0].at)
+	}
 	flow, _ := w.flows[0].Get(e.flow)
 	if length := expires.Sub(now); length > flow.Cooldown.For+w.mostSkew() || length < flow.Cooldown.For-w.mostSkew()-maxFrozen {
 		w.broken("windows are as long as the flow says", "%v, for a cooldown of %v", length, flow.Cooldown.For)

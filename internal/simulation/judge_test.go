@@ -616,6 +616,11 @@ func (w *world) judgeEnd() {
 			w.broken("where nothing fails, flows succeed", "%s did not", e.name)
 		}
 	}
+	for id, r := range w.stored {
+		if r.run.State == responder.RunCancelled && !r.run.Lease.IsZero() && w.undisturbed() {
+			w.broken("what was answered counts", "%s was cancelled, and what was in the air is not recorded", w.nameOf(id))
+		}
+	}
 	if len(w.tally) == 0 && w.lateness > lateBound {
 		w.broken("timers are late by a bound at most", "%v", w.lateness)
 	}

@@ -32,18 +32,14 @@ func TestSabotage(t *testing.T) {
 	} {
 		t.Run(string(what), func(t *testing.T) {
 			t.Parallel()
-			long := 0 // stories that need a coincidence
 			for seed := range uint64(200) {
 				o := options{sabotage: what}
 				r := history(t, seed, o)
-				if !r.breaks(promise) {
+				if !r.breaks(promise) || len(r.struck) > 50 { // long histories take long to be made short
 					continue
 				}
 				short := shorten(t, seed, r, o, promise)
 				if len(short.struck) > 6 {
-					if long++; long < 3 {
-						continue
-					}
 					t.Errorf("seed %d: the story has %d decisions, of %d:\n%s", seed, len(short.struck), len(r.struck), story(seed, short, promise))
 				}
 				told := story(seed, short, promise)
