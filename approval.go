@@ -96,6 +96,7 @@ type Approval struct {
 	From     string    `json:"from,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 	Why      string    `json:"why,omitempty"`
+	Heeded   bool      `json:"heeded,omitempty"` // the run has gone on by it
 }
 
 // Open reports whether nothing is decided yet.

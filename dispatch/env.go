@@ -12,8 +12,9 @@ import (
 
 // Names that steps have beyond those of a finding.
 const (
-	nameSteps = "steps"
-	nameRun   = "run"
+	nameSteps    = "steps"
+	nameRun      = "run"
+	nameQuestion = "question"
 )
 
 // findingScope is what a flow's own condition may use.
@@ -24,21 +25,24 @@ func findingScope() lang.Scope {
 // stepScope is what the expressions of a step may use.
 func stepScope() lang.Scope {
 	scope := findingScope()
-	scope.Names = append(scope.Names, nameSteps, nameRun)
+	scope.Names = append(scope.Names, nameSteps, nameRun, nameQuestion)
 	return scope
 }
 
-// stepEnv is the environment of a step's expressions: what the finding says,
-// `run` {id, flow, mode}, and `steps`, by the names that steps have been given.
-func stepEnv(finding map[string]any, run *responder.Run) map[string]any {
+// stepEnv is the environment of the expressions of the step at a path: what the
+// finding says, `run` {id, flow, mode}, `steps`, by the names that steps have been
+// given, and, of a notice that tells of a question, `question`.
+func stepEnv(finding map[string]any, run *responder.Run, path string) map[string]any {
 	env := maps.Clone(finding)
+	env[nameQuestion] = questionEnv(run, path)
 	env[nameRun] = map[string]any{"id": run.ID, "flow": run.Flow.Name, "mode": string(run.Mode)}
 	env[nameSteps] = stepsEnv(run)
 	return env
 }
 
 // stepsEnv gives the steps that have a name and have been reached, each as
-// {state, succeeded, failed, skipped, stopped, cancelled, dry, result, error}.
+// {state, succeeded, failed, skipped, stopped, cancelled, dry, result, error},
+// and what was decided of a question as {decision, approved, denied, by}.
 func stepsEnv(run *responder.Run) map[string]any {
 	named := map[string]any{}
 	Walk(run.Flow.Steps, func(path string, step *responder.Step) {
@@ -50,7 +54,7 @@ func stepsEnv(run *responder.Run) map[string]any {
 		if state.Result != nil {
 			result = state.Result
 		}
-		named[step.As] = map[string]any{
+		said := map[string]any{
 			"state":     string(state.State),
 			"succeeded": state.State == responder.StepSucceeded,
 			"failed":    state.State == responder.StepFailed,
@@ -61,6 +65,13 @@ func stepsEnv(run *responder.Run) map[string]any {
 			"result":    result,
 			"error":     state.Error,
 		}
+		if a := state.Approval; a != nil {
+			said["decision"], said["approved"], said["denied"] = string(a.Decision), a.Granted(), a.Decision == responder.Denied
+			if a.Who != nil {
+				said["by"] = a.Who.String()
+			}
+		}
+		named[step.As] = said
 	})
 	return named
 }

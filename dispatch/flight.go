@@ -68,7 +68,7 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 		Now:     w.now(),
 	}
 	if state.Kind == responder.Notice {
-		call.Prefix = prefix(w.run)
+		call.Prefix, call.Question = prefix(w.run), question(w.run, task.Path)
 	}
 	f := flight{
 		path: task.Path, look: w.looks(task, state), action: action, kind: state.Kind,

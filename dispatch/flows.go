@@ -14,6 +14,7 @@ type Flows struct {
 	list   []*loaded
 	byName map[string]*loaded
 	plain  map[string]string // addresses written in plain text, by the mark that runs know them by
+	people map[string]person // who may be asked, by their names
 }
 
 // loaded is a flow ready to be matched.

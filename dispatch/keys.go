@@ -2,27 +2,29 @@ package dispatch
 
 // The keys of flows.yml. Reserved ones are refused until what they mean is there.
 
-func topKeys() []string     { return []string{"include", "actions", "flows"} }
-func topReserved() []string { return []string{"limits", "scope", "cooldown", "approvers", "halt"} }
+func topKeys() []string     { return []string{"include", "actions", "approvers", "people", "flows"} }
+func topReserved() []string { return []string{"limits", "scope", "cooldown", "halt"} }
 
 func flowKeys() []string {
-	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "timeout", "cooldown", "sequential", "parallel", "join"}
+	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "approvers", "timeout", "cooldown", "sequential", "parallel", "join"}
 }
 
 // ruleKeys say which rules a flow is for, each in its way.
 func ruleKeys() []string { return []string{"rule", "rules", "globs"} }
 
 func flowReserved() []string {
-	return []string{"approve", "approvers", "veto", "limits", "scope", "undo", "max_age", "dedup", "window"}
+	return []string{"approve", "veto", "limits", "scope", "undo", "max_age", "dedup", "window"}
 }
 
-func verbKeys() []string { return []string{"wait", "check", "remediate", "sequential", "parallel"} }
+func verbKeys() []string {
+	return []string{"wait", "check", "remediate", "approve", "veto", "sequential", "parallel"}
+}
 
 // commonKeys stand beside what a step does.
 func commonKeys() []string {
-	return []string{"as", "if", "then", "else", "retry", "timeout", "on_error", "join"}
+	return []string{"as", "if", "then", "else", "retry", "timeout", "on_error", "join", "tell", "on_deny", "on_timeout"}
 }
 
 func stepReserved() []string {
-	return []string{"approve", "approval", "ask", "veto", "limits", "scope", "cooldown", "undo", "each"}
+	return []string{"approval", "ask", "limits", "scope", "cooldown", "undo", "each"}
 }

@@ -40,7 +40,7 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 		problems:    problems,
 		defaults:    map[string]map[string]field{},
 		byName:      map[string]*rawFlow{},
-		set:         &Flows{byName: map[string]*loaded{}, plain: map[string]string{}},
+		set:         &Flows{byName: map[string]*loaded{}, plain: map[string]string{}, people: map[string]person{}},
 	}
 	if l.Templates == nil {
 		beside, err := fs.Sub(fsys, path.Join(path.Dir(name), "templates"))
@@ -67,6 +67,8 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 type loader struct {
 	LoadOptions
 	defaults map[string]map[string]field // action → parameter
+	above    field                       // `approvers:` above all flows; none: its value is nil
+	decide   *responder.Ask              // what that says, once it has been asked for
 	flows    []*rawFlow
 	byName   map[string]*rawFlow
 	set      *Flows
@@ -107,6 +109,10 @@ func (l *loader) source(s lang.Source) {
 		switch {
 		case f.name() == "actions":
 			l.mergeDefaults(f)
+		case f.name() == "approvers":
+			l.above = f
+		case f.name() == "people":
+			l.mergePeople(f)
 		case f.name() == "flows":
 			l.mergeFlows(f)
 		case slices.Contains([]string{"rules", "lists", "accounts"}, f.name()):

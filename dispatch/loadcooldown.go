@@ -82,9 +82,6 @@ func (l *loader) value(program *lang.Program, problems lang.Problems) func(map[s
 // repairing reports whether steps can change the world.
 func (l *loader) repairing(steps []responder.Step) bool {
 	found := false
-	Walk(steps, func(_ string, step *responder.Step) {
-		action := l.Catalogue[step.Action]
-		found = found || step.Kind == responder.StepRemediate || action != nil && action.Spec().Kind == responder.Repair
-	})
+	Walk(steps, func(_ string, step *responder.Step) { found = found || l.isRepair(step) })
 	return found
 }

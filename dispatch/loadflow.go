@@ -25,7 +25,7 @@ func (l *loader) flow(raw *rawFlow) {
 	flow.Repairs = l.repairs(raw)
 	flow.Rules = l.rules(raw)
 	flow.If, flow.condition = l.condition(raw)
-	flow.Steps = l.steps(raw, l.matched(flow.Rules))
+	flow.Steps, flow.Approvers = l.steps(raw, flow.Repairs, l.matched(flow.Rules))
 	flow.Timeout = l.flowTimeout(raw, flow.Steps)
 	flow.Cooldown, flow.cooldown = l.cooldown(raw, flow.Steps)
 	digest, err := responder.Digest(flow.Steps)
@@ -66,15 +66,11 @@ func (l *loader) repairs(raw *rawFlow) responder.Repairs {
 	if !given || isNull(f.value) {
 		return responder.RepairsDry
 	}
-	known := []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsLive)}
-	switch {
-	case f.value.Kind == yaml.ScalarNode && slices.Contains(known, f.value.Value):
+	known := []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsApprove), string(responder.RepairsLive)}
+	if f.value.Kind == yaml.ScalarNode && slices.Contains(known, f.value.Value) {
 		return responder.Repairs(f.value.Value)
-	case f.value.Value == "approve":
-		l.errorAt(f.file, f.value, "until then use dry or live", "repairs: approve is not there yet: it comes with a later version")
-	default:
-		l.errorAt(f.file, f.value, lang.Suggest(f.value.Value, known), "repairs must be off, dry or live")
 	}
+	l.errorAt(f.file, f.value, lang.Suggest(f.value.Value, known), "repairs must be off, dry, approve or live")
 	return responder.RepairsDry
 }
 
@@ -158,9 +154,11 @@ func (l *loader) expression(f field, scope lang.Scope) (string, *lang.Program) {
 	return strings.TrimSpace(text.Value), program
 }
 
-// steps compiles what a flow does.
-func (l *loader) steps(raw *rawFlow, rules []RuleInfo) []responder.Step {
+// steps compiles what a flow does, and who decides of repairs that no step asks
+// about.
+func (l *loader) steps(raw *rawFlow, repairs responder.Repairs, rules []RuleInfo) ([]responder.Step, *responder.Ask) {
 	s := &stepper{loader: l, flow: raw.name, rules: rules, named: map[string]*yaml.Node{}}
+	s.fallback = s.approvers(raw)
 	var steps []responder.Step
 	join, joined := raw.fields["join"]
 	if f, given := raw.fields["sequential"]; given {
@@ -180,5 +178,9 @@ func (l *loader) steps(raw *rawFlow, rules []RuleInfo) []responder.Step {
 	if s.count > maxSteps {
 		l.errorAt(raw.at.file, raw.at.value, "", "the flow %s has %d steps; at most %d are taken", raw.name, s.count, maxSteps)
 	}
-	return steps
+	if repairs == responder.RepairsApprove && !s.questioned(steps) {
+		f := raw.fields["repairs"]
+		s.errorAt(f.file, f.value, "approvers: "+byExample, "nobody decides of the repairs of the flow %s: it has no approvers", raw.name)
+	}
+	return steps, s.fallback
 }

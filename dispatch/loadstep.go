@@ -27,6 +27,8 @@ type stepper struct {
 	rules []RuleInfo            // that the flow is for
 	named map[string]*yaml.Node // steps so far that have a name
 	count int
+
+	fallback *responder.Ask // who decides where a step does not say it; nil: nobody
 }
 
 // scope is what expressions may use at this point.
@@ -140,6 +142,8 @@ func (s *stepper) doing(p parts) responder.Step {
 	case "check", "remediate":
 		s.noParams(verb)
 		return s.bound(verb.file, verb.key, responder.StepKind(verb.name()))
+	case "approve", "veto":
+		return s.ask(verb)
 	case "sequential", "parallel":
 		return responder.Step{Kind: responder.StepKind(verb.name()), Steps: s.list(verb)}
 	}
@@ -228,6 +232,7 @@ func (s *stepper) decorate(step *responder.Step, p parts) {
 	if f, given := p.common["timeout"]; given {
 		step.Timeout = s.timeout(f, maxTimeout)
 	}
+	s.askParts(step, p)
 	if f, given := p.common["on_error"]; given {
 		step.OnError = s.onError(f)
 	}

@@ -24,6 +24,7 @@ const (
 	Verify  Verb = "verify"  // look whether an attempt of unknown outcome did act
 	Pass    Verb = "pass"    // its wait is over
 	Lose    Verb = "lose"    // its attempt is not known to have ended: give that one up
+	Heed    Verb = "heed"    // its question is decided, or the time for that is over
 )
 
 // Task is something to do for one step of a run.
@@ -103,8 +104,11 @@ type survey struct {
 	tasks  []Task
 	until  time.Time
 	closed []closing
-	lost   []string // paths of steps that another branch has made needless
+	lost   []needless
 }
+
+// needless is a step that is not needed any more, and why.
+type needless struct{ path, why string }
 
 // apart is a survey of its own.
 func (s *survey) apart() *survey { return &survey{run: s.run, now: s.now} }
@@ -197,7 +201,7 @@ func (s *survey) decided(l list, ends []standing) standing {
 			case underWay(state):
 				at = s.task(Lose, path, step)
 			default:
-				s.lost = append(s.lost, path)
+				s.lost = append(s.lost, needless{path, otherFirst})
 			}
 		})
 	}
@@ -209,23 +213,59 @@ func (s *survey) step(path string, step *responder.Step) standing {
 	if state == nil {
 		return s.task(Begin, path, step)
 	}
+	if state.Approval != nil && step.Ask != nil {
+		s.tell(path, step, pending(state) && state.Approval.Open())
+	}
 	switch state.State {
 	case responder.StepSucceeded:
 		return standing{progress: done, well: true}
 	case responder.StepSkipped, responder.StepCancelled:
 		return standing{progress: done}
 	case responder.StepStopped:
-		return standing{progress: stopped, cause: state.Error}
+		return s.stopped(path, step, state)
 	case responder.StepFailed:
 		return s.failed(path, step, state)
 	}
 	if isGroup(step.Kind) {
 		return s.group(path, step, state)
 	}
+	if pending(state) && !state.Approval.Open() {
+		return s.task(Heed, path, step)
+	}
 	if state.State == responder.StepWaiting && state.Due.After(s.now) {
 		return s.wait(state.Due)
 	}
 	return s.task(verb(step, state), path, step)
+}
+
+// stopped says what follows a check's no, or a question that was not answered
+// with yes: before the run stops, what its step says for that.
+func (s *survey) stopped(path string, step *responder.Step, state *responder.StepState) standing {
+	if state.Approval != nil {
+		if at := s.list(after(path, step, state.Approval)); at.progress != done {
+			return at
+		}
+	}
+	return standing{progress: stopped, cause: state.Error}
+}
+
+// tell goes through the notices of a question. Once it is decided those that have
+// not been sent are not needed.
+func (s *survey) tell(path string, step *responder.Step, open bool) {
+	l := list{join(path, branchTell), step.Ask.Tell}
+	if open {
+		s.branches(l)
+		return
+	}
+	walk(l, func(path string, step *responder.Step) {
+		switch state := s.run.Steps[path]; {
+		case state == nil || over(state.State):
+		case underWay(state):
+			s.task(Lose, path, step)
+		default:
+			s.lost = append(s.lost, needless{path, decidedFirst})
+		}
+	})
 }
 
 // group goes through a group that has begun.
@@ -311,8 +351,11 @@ func over(status responder.StepStatus) bool {
 
 // verb says what a step that has begun, and is due, needs.
 func verb(step *responder.Step, state *responder.StepState) Verb {
-	if step.Kind == responder.StepWait {
+	switch {
+	case step.Kind == responder.StepWait:
 		return Pass
+	case pending(state):
+		return Heed
 	}
 	doubt := state.Kind == responder.Repair && inDoubt(state)
 	switch {

@@ -120,16 +120,19 @@ func Apply(run *responder.Run, o Outcome, now time.Time, jitter func() float64) 
 	return after
 }
 
-// needless is why a step was given up that another branch has made needless.
-const needless = "another branch was first"
+// Why a step was given up that is not needed any more.
+const (
+	otherFirst   = "another branch was first"
+	decidedFirst = "it was decided first"
+)
 
 // closeGroups writes down how groups ended whose members have come to rest, and
 // gives up what is not needed any more.
 func closeGroups(run *responder.Run, now time.Time) {
 	s := survey{run: run, now: now}
 	s.list(list{"", run.Flow.Steps})
-	for _, path := range s.lost {
-		giveUp(run.Steps[path], needless, now)
+	for _, n := range s.lost {
+		giveUp(run.Steps[n.path], n.why, now)
 	}
 	for _, c := range s.closed {
 		state := run.Steps[c.path]

@@ -9,11 +9,15 @@ import (
 
 // The words in a step's path, beside the numbers: "2.1" is the second member
 // of the third step, a group; "5.then.0", "5.else.0" stand in the branches of
-// an if; "3.error.0" in the on_error of a step.
+// an if; "3.error.0" in the on_error of a step; "4.tell.0", "4.deny.0" and
+// "4.timeout.0" belong to the question that a step asks.
 const (
-	branchThen  = "then"
-	branchElse  = "else"
-	branchError = "error"
+	branchThen    = "then"
+	branchElse    = "else"
+	branchError   = "error"
+	branchTell    = "tell"
+	branchDeny    = "deny"
+	branchTimeout = "timeout"
 )
 
 // join extends a path by a part.
@@ -45,7 +49,20 @@ func lists(path string, step *responder.Step) []list {
 	if step.OnError != nil {
 		inside = append(inside, list{join(path, branchError), step.OnError.Steps})
 	}
+	if step.Ask != nil {
+		inside = append(inside, list{join(path, branchTell), step.Ask.Tell})
+		inside = append(inside, sequel(path, branchDeny, step.Ask.OnDeny), sequel(path, branchTimeout, step.Ask.OnTimeout))
+	}
 	return inside
+}
+
+// sequel is the list of what follows a question that was not answered with yes.
+func sequel(path, branch string, after *responder.Sequel) list {
+	l := list{path: join(path, branch)}
+	if after != nil {
+		l.steps = after.Steps
+	}
+	return l
 }
 
 // Walk visits every step of a list and all steps inside them, in the order in

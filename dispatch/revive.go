@@ -89,7 +89,12 @@ func (r reviver) list(l list, all bool) {
 func (r reviver) step(path string, step *responder.Step, all bool) {
 	state := r.run.Steps[path]
 	switch state.State {
-	case responder.StepSucceeded, responder.StepSkipped, responder.StepStopped:
+	case responder.StepSucceeded, responder.StepSkipped:
+		return
+	case responder.StepStopped:
+		if state.Approval != nil {
+			r.list(after(path, step, state.Approval), false)
+		}
 		return
 	case responder.StepFailed:
 		switch policy := policyOf(step, state.Kind); {
@@ -134,6 +139,9 @@ func (r reviver) reset(path string, state *responder.StepState) {
 		state.Survey = nil // nothing was done: what there is now is looked at
 	}
 	state.Retried = len(state.Attempts)
+	if !state.Approval.Granted() { // it is asked about anew
+		state.Approval = nil
+	}
 }
 
 // entered reports whether a member of a group has been reached.
@@ -146,11 +154,13 @@ func (r reviver) entered(path string) bool {
 	return false
 }
 
-// forget lets the on_error of a step happen anew.
+// forget lets the on_error of a step, and what belongs to its question, happen anew.
 func (r reviver) forget(path string) {
 	for other := range r.run.Steps {
-		if strings.HasPrefix(other, join(path, branchError)+".") {
-			delete(r.run.Steps, other)
+		for _, branch := range []string{branchError, branchTell, branchDeny, branchTimeout} {
+			if strings.HasPrefix(other, join(path, branch)+".") {
+				delete(r.run.Steps, other)
+			}
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (s scene) begin(run *responder.Run, task Task, now time.Time, skipWaits boo
 	if err != nil {
 		return fail(err)
 	}
-	env := stepEnv(s.finding, run)
+	env := stepEnv(s.finding, run, task.Path)
 	yes, err := s.condition(task, env)
 	switch {
 	case err != nil:

@@ -15,6 +15,7 @@ type script map[string]*compiled
 type compiled struct {
 	condition *lang.Program
 	params    *lang.Tree
+	ask       *lang.Tree // the text of a question
 	body      *lang.Tree
 	paths     []pathValue
 }
@@ -54,6 +55,10 @@ func compileStep(step *responder.Step) (*compiled, lang.Problems) {
 		c.params, found = lang.CompileTree(step.Params, scope)
 		problems = append(problems, found...)
 		c.paths, found = compilePaths(step.Params)
+		problems = append(problems, found...)
+	}
+	if step.Ask != nil && step.Ask.Text != "" {
+		c.ask, found = lang.CompileTree(step.Ask.Text, scope)
 		problems = append(problems, found...)
 	}
 	if step.Body != nil {

@@ -20,20 +20,21 @@ const (
 // RunMoves is all that the state of a run, as stored, can do. A worker is who
 // holds the run's lease, or takes it with that very write.
 func RunMoves() []Move[responder.RunState] {
-	const none, running, waiting = responder.RunState(""), responder.RunRunning, responder.RunWaiting
+	const none, running, waiting, asking = responder.RunState(""), responder.RunRunning, responder.RunWaiting, responder.RunAwaitingApproval
 	type states = []responder.RunState
 	return []Move[responder.RunState]{
 		{states{none}, running, byWorker, "a finding is for the flow"},
 		{states{none}, running, byPerson, "runs again one that has ended"},
 		{states{none}, responder.RunFailed, byWorker, "the flow's `if` cannot be judged"},
 		{states{none}, responder.RunSuppressed, byWorker, "a cooldown keeps the finding quiet"},
-		{states{waiting}, running, byWorker, "something is due, and an attempt is to be made"},
-		{states{running}, waiting, byWorker, "nothing is to be done until `due`"},
-		{states{running, waiting}, responder.RunSucceeded, byWorker, "all steps have ended"},
-		{states{running, waiting}, responder.RunStopped, byWorker, "a check said no"},
-		{states{running, waiting}, responder.RunFailed, byWorker, "a step failed and its policy lets that through, or a bound is reached: timeout, steps, resumptions, size"},
-		{states{running, waiting}, responder.RunParked, byWorker, "its flow is disabled or gone, or its steps are of another version's"},
-		{states{running, waiting, responder.RunParked}, responder.RunCancelled, byPerson, "cancels it"},
+		{states{waiting, asking}, running, byWorker, "something is due, and an attempt is to be made"},
+		{states{running, asking}, waiting, byWorker, "nothing is to be done until `due`"},
+		{states{running, waiting}, asking, byWorker, "the same, and a question to people is open"},
+		{states{running, waiting, asking}, responder.RunSucceeded, byWorker, "all steps have ended"},
+		{states{running, waiting, asking}, responder.RunStopped, byWorker, "a check said no, or people did, or nobody said yes in time"},
+		{states{running, waiting, asking}, responder.RunFailed, byWorker, "a step failed and its policy lets that through, or a bound is reached: timeout, steps, resumptions, size"},
+		{states{running, waiting, asking}, responder.RunParked, byWorker, "its flow is disabled or gone, or its steps are of another version's"},
+		{states{running, waiting, asking, responder.RunParked}, responder.RunCancelled, byPerson, "cancels it"},
 		{states{responder.RunFailed, responder.RunCancelled, responder.RunParked}, running, byPerson, "retries it"},
 	}
 }
@@ -46,16 +47,16 @@ func StepMoves() []Move[responder.StepStatus] {
 	type states = []responder.StepStatus
 	return []Move[responder.StepStatus]{
 		{states{none}, running, byWorker, "begins it: its `if` is true, its parameters are resolved"},
-		{states{none}, waiting, byWorker, "begins a wait"},
+		{states{none}, waiting, byWorker, "begins a wait, or asks"},
 		{states{none}, skipped, byWorker, "its `if` is false, or waits are passed over"},
 		{states{none}, failed, byWorker, "its `if`, or what it is to be given, cannot be evaluated"},
-		{states{none}, succeeded, byWorker, "begins a group that has no members"},
-		{states{waiting}, running, byWorker, "its time has come: another attempt, or a look at whether a repair was done"},
-		{states{running}, waiting, byWorker, "an attempt failed for now, or nobody knows how it ended: a pause"},
-		{states{running, waiting}, succeeded, byWorker, "an attempt, a look, a wait or a group has ended well, or it is recorded instead of done"},
+		{states{none}, succeeded, byWorker, "begins a group that has no members, or asks nobody, for repairs are dry"},
+		{states{waiting}, running, byWorker, "its time has come: another attempt, or a look at whether a repair was done; or the repair was approved"},
+		{states{running}, waiting, byWorker, "an attempt failed for now, or nobody knows how it ended: a pause; or the repair is asked about"},
+		{states{running, waiting}, succeeded, byWorker, "an attempt, a look, a wait or a group has ended well, it was approved, or nobody objected; or it is recorded instead of done"},
 		{states{running, waiting}, failed, byWorker, "it failed for good"},
-		{states{running}, stopped, byWorker, "a check said no"},
-		{states{running, waiting}, skipped, byWorker, "the flow's repairs are off, or a cooldown keeps notices quiet"},
+		{states{running, waiting}, stopped, byWorker, "a check said no, or people did, or nobody said yes in time"},
+		{states{running, waiting}, skipped, byWorker, "the flow's repairs are off, a cooldown keeps notices quiet, or people said no and the flow goes on"},
 		{states{running, waiting}, cancelled, byWorker, "another branch was first, or the run failed by a bound"},
 		{states{running, waiting}, cancelled, byPerson, "cancels the run"},
 		{states{cancelled}, succeeded, byWorker, "was at an attempt when the run was cancelled, and it ended well"},
@@ -63,6 +64,6 @@ func StepMoves() []Move[responder.StepStatus] {
 		{states{cancelled}, failed, byWorker, "the same, and it failed for good"},
 		{states{failed, cancelled}, running, byPerson, "retries the run: it is tried anew"},
 		{states{failed, cancelled}, none, byPerson, "retries the run: it had come to no attempt, and begins anew"},
-		{states{succeeded, skipped}, none, byPerson, "retries the run: it belongs to the `on_error` of a step that is tried anew"},
+		{states{succeeded, skipped, stopped}, none, byPerson, "retries the run: it belongs to the `on_error`, or to the question, of a step that is tried anew"},
 	}
 }

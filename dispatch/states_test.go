@@ -66,7 +66,7 @@ type life struct {
 func (l *life) steps(depth int) []responder.Step {
 	var steps []responder.Step
 	for range 1 + l.IntN(3) {
-		step := []responder.Step{act("N"), act("C"), act("R"), {Kind: responder.StepWait, Wait: time.Duration(l.IntN(2)) * time.Minute}}[l.IntN(4)]
+		step := []responder.Step{act("N"), act("C"), act("R"), {Kind: responder.StepWait, Wait: time.Duration(l.IntN(2)) * time.Minute}, l.ask(depth)}[l.IntN(5)]
 		if depth > 0 && l.IntN(2) == 0 {
 			step = responder.Step{Kind: []responder.StepKind{responder.StepIf, responder.StepParallel, responder.StepSequential}[l.IntN(3)], Steps: l.steps(depth - 1)}
 			if step.Kind == responder.StepParallel && l.IntN(2) == 0 {
@@ -79,6 +79,27 @@ func (l *life) steps(depth int) []responder.Step {
 		steps = append(steps, step)
 	}
 	return steps
+}
+
+// ask makes up a question.
+func (l *life) ask(depth int) responder.Step {
+	step := responder.Step{Kind: []responder.StepKind{responder.StepApprove, responder.StepVeto}[l.IntN(2)], Ask: &responder.Ask{Tell: []responder.Step{act("N")}}}
+	policies := []responder.SequelPolicy{responder.SequelStop, responder.SequelFail, responder.SequelContinue, responder.SequelSteps}
+	for _, sequel := range []**responder.Sequel{&step.Ask.OnDeny, &step.Ask.OnTimeout} {
+		if policy := policies[l.IntN(4)]; policy != responder.SequelSteps {
+			*sequel = &responder.Sequel{Policy: policy}
+		} else if depth > 0 {
+			*sequel = &responder.Sequel{Policy: policy, Steps: l.steps(0)}
+		}
+	}
+	return step
+}
+
+// asked is what a step asks.
+func (l *life) asked(task Task) Asked {
+	return Asked{Path: Path(task.Path), Approval: responder.Approval{
+		Veto: task.Step.Kind == responder.StepVeto, By: responder.Approvers{CLI: true}, Digest: task.Path, Asked: l.now, Until: l.now.Add(time.Minute),
+	}}
 }
 
 // become notes what each step does.
@@ -108,8 +129,12 @@ func (l *life) live() {
 			l.cancel()
 		case l.IntN(150) == 0 && next.End == "":
 			clear(l.flying) // the worker dies
+		case l.IntN(4) == 0 && len(Open(l.run)) > 0:
+			l.decide()
 		case l.IntN(200) == 0 && next.End == "" && len(l.flying) == 0:
 			l.become(settle(l.run, Decision{End: responder.RunFailed, Cause: "a bound"}, l.now))
+		case next.End != "" && len(l.flying) > 0:
+			l.land() // a notice of a question that is decided
 		case next.End == responder.RunFailed || next.End == responder.RunCancelled:
 			l.become(settle(l.run, next, l.now))
 			l.become(retried(l.run, responder.Audit{At: l.now}))
@@ -138,8 +163,16 @@ func (l *life) do(task Task) {
 		l.apply(Skipped{Path: path, Action: begun.Action, Kind: kind})
 	case task.Verb == Begin && dice == 1:
 		l.apply(Unfit{Path: path, Action: begun.Action, Kind: kind, Err: errors.New("if")})
+	case task.Verb == Begin && task.Step.Ask != nil && dice == 2:
+		l.apply(Recorded{Path: path, Would: "ask"})
+	case task.Verb == Begin && task.Step.Ask != nil:
+		l.apply(l.asked(task))
 	case task.Verb == Begin:
 		l.apply(begun)
+	case task.Verb == Heed:
+		l.apply(Heeded{Path: path, Void: []string{"", "asked no more"}[l.IntN(2)]})
+	case task.Verb == Attempt && kind == responder.Repair && l.run.Steps[task.Path].Approval == nil && dice < 6:
+		l.apply(l.asked(task))
 	case task.Verb == Pass:
 		l.apply(Passed{path})
 	case task.Verb == Lose:
@@ -179,6 +212,15 @@ func (l *life) landing() Outcome {
 		&responder.Unknown{Err: errors.New("no reply")}, &responder.Stop{Reason: "gone"}}[l.IntN(6)]}
 }
 
+// decide is what a person says to a question.
+func (l *life) decide() {
+	path := Open(l.run)[0]
+	after, err := decided(l.run, responder.Answer{Step: path, Digest: path, Yes: l.IntN(2) == 0, Who: responder.Identity{Kind: responder.IdentityCLI, ID: "ann"}}, responder.Audit{At: l.now})
+	if err == nil {
+		l.become(after)
+	}
+}
+
 func (l *life) land() { l.apply(l.landing()) }
 
 // cancel is what a person does, and what the worker makes of it.
@@ -205,6 +247,9 @@ func TestRunMoves(t *testing.T) {
 	const usual = "[SendSlack: {}, wait: 1m, SendSlack: {}]"
 	for _, flow := range []string{
 		"provider: AWS, sequential: " + usual, "cooldown: 1h, sequential: " + usual, "timeout: 30s, sequential: " + usual, "if: rule, sequential: " + usual,
+		"approvers: {cli: true}, sequential: [wait: 10s, {approve: {text: t, for: 1m}, on_timeout: [wait: 1m]}]", "approvers: {cli: true}, sequential: [{approve: {text: t, for: 1m}, on_timeout: fail}]",
+		"approvers: {cli: true}, sequential: [veto: {text: t, for: 40s}, wait: 1m]", "approvers: {cli: true}, sequential: [veto: {text: t, for: 1m}]",
+		"approvers: {cli: true}, sequential: [veto: {text: t, for: 1m}, SendSlack: {}]", "approvers: {cli: true}, sequential: [{approve: {text: t, for: 1m}, if: rule == rule}, wait: 1m]",
 		"sequential: [wait: 1m]", "sequential: [wait: 1m, {SendSlack: {}, if: rule, on_error: stop}]", "sequential: [check: {}]", "parallel: [{check: {}}, {wait: 1m}]",
 	} {
 		for _, what := range []string{"nothing", "flow off", "cancel", "cancel in the air", "no", "down"} {

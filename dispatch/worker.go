@@ -28,7 +28,7 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		}
 	}
 	now := d.now()
-	if run.State.Ended() || run.State == responder.RunAwaitingApproval || run.Lease.After(now) {
+	if run.State.Ended() || run.Lease.After(now) {
 		return nil
 	}
 	if run.Flow.Digest == "" && len(run.Flow.Steps) == 0 {
@@ -128,11 +128,18 @@ func (w *worker) work(ctx context.Context) error {
 	for {
 		starting := w.prepare(airborne)
 		if len(w.flying) == 0 {
-			return w.rest(ctx)
+			err := w.rest(ctx)
+			if w.answered(ctx, err) {
+				continue
+			}
+			return w.rested(ctx, err)
 		}
 		if w.dirty {
 			if err := w.hold(ctx); err != nil {
 				w.cancel(starting)
+				if w.answered(ctx, err) {
+					continue
+				}
 				if w.overruled(ctx, err) {
 					w.drain() // what flies lands
 					return w.record(ctx)
@@ -254,11 +261,13 @@ func (w *worker) next() (Task, bool) {
 func (w *worker) take(task Task, flow responder.Flow) (flight, bool) {
 	switch task.Verb {
 	case Begin:
-		w.apply(w.scene.begin(w.run, task, w.now(), w.SkipWaits))
+		w.apply(w.begin(task, flow))
 	case Pass:
 		w.apply(Passed{Path(task.Path)})
 	case Lose:
 		w.apply(Tried{Path: Path(task.Path), Err: ErrLost})
+	case Heed:
+		w.apply(w.heed(task))
 	case Attempt, Verify:
 		return w.launch(task, w.guards.judge(w.run, flow, w.scene.event))
 	}
@@ -272,8 +281,17 @@ func (w *worker) launch(task Task, leave leave) (flight, bool) {
 		w.apply(Tried{Path: Path(task.Path), Err: unsure(errors.New("a dry run does not look"))})
 		return flight{}, false
 	}
+	if question(w.run, task.Path) != nil {
+		leave.quiet = "" // who decides is told, whatever else is kept quiet
+	}
 	if task.Verb == Attempt {
 		if o := leave.forbids(task.Path, state.Kind, func() string { return w.would(task, state) }); o != nil {
+			w.apply(o)
+			return flight{}, false
+		}
+	}
+	if task.Verb == Attempt && state.Kind == responder.Repair {
+		if o := w.consent(task, state, leave); o != nil {
 			w.apply(o)
 			return flight{}, false
 		}
@@ -326,6 +344,21 @@ func (w *worker) hold(ctx context.Context) error {
 	return nil
 }
 
+// answered reports whether a write was refused because somebody has answered a
+// question of the run that this worker holds, and goes on from there.
+func (w *worker) answered(ctx context.Context, err error) bool {
+	if !errors.Is(err, responder.ErrStale) || w.lease.IsZero() {
+		return false
+	}
+	stored, err := w.held(ctx)
+	if err != nil || stored.State.Ended() || !stored.Lease.Equal(w.lease) {
+		return false
+	}
+	w.run = rebased(stored, w.run, w.now())
+	w.dirty = true
+	return true
+}
+
 // overruled reports whether a write was refused because somebody cancelled the
 // run that this worker holds.
 func (w *worker) overruled(ctx context.Context, err error) bool {
@@ -336,13 +369,22 @@ func (w *worker) overruled(ctx context.Context, err error) bool {
 	return err == nil && stored != nil
 }
 
-// stored reads the run as it was cancelled under this worker's lease; nil: it was not.
-func (w *worker) stored(ctx context.Context) (*responder.Run, error) {
+// held reads the run as it is stored.
+func (w *worker) held(ctx context.Context) (*responder.Run, error) {
 	ctx, cancel := aftermath(ctx)
 	defer cancel()
 	run, err := w.Runs.Get(ctx, w.run.ID)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", w.run.ID, err)
+	}
+	return run, nil
+}
+
+// stored reads the run as it was cancelled under this worker's lease; nil: it was not.
+func (w *worker) stored(ctx context.Context) (*responder.Run, error) {
+	run, err := w.held(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if run.State != responder.RunCancelled || !run.Lease.Equal(w.lease) {
 		return nil, nil
@@ -367,10 +409,7 @@ func (w *worker) rest(ctx context.Context) error {
 	now := w.now()
 	w.run = settle(w.run, w.decide(now), now)
 	if err := w.save(ctx, w.run); err != nil {
-		if w.overruled(ctx, err) {
-			return w.record(ctx)
-		}
-		return w.untakeable(ctx, err)
+		return err
 	}
 	if w.run.State.Ended() {
 		w.Logger.Info().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("rule", w.run.Finding.Rule).
@@ -381,6 +420,17 @@ func (w *worker) rest(ctx context.Context) error {
 		w.Logger.Warn().Err(err).Msg("not rung for; the sweep will")
 	}
 	return nil
+}
+
+// rested is what is made of a run that could not be stored as at rest.
+func (w *worker) rested(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case w.overruled(ctx, err):
+		return w.record(ctx)
+	}
+	return w.untakeable(ctx, err)
 }
 
 // decide is Next, with the guard that stands above all steps.
@@ -407,6 +457,8 @@ func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
 		}
 	case len(at.Do) > 0:
 		rested.State, rested.Due = responder.RunRunning, now
+	case asking(rested):
+		rested.State, rested.Due = responder.RunAwaitingApproval, at.Until
 	default:
 		rested.State, rested.Due = responder.RunWaiting, at.Until
 	}

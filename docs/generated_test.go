@@ -161,7 +161,6 @@ func flowWords(t *testing.T) string {
 		{"at the top of the file", codes(words(t, "dispatch/keys.go", "topReserved"))},
 		{"in a flow", codes(words(t, "dispatch/keys.go", "flowReserved"))},
 		{"in a step", codes(words(t, "dispatch/keys.go", "stepReserved"))},
-		{"as a value of `repairs`", code("approve")},
 	})
 }
 
@@ -180,7 +179,7 @@ func bounds(t *testing.T) string {
 	wait, retry := limitsOf(t, "dispatch/duration.go"), limitsOf(t, "dispatch/retry.go")
 	guard, run := limitsOf(t, "dispatch/dispatcher.go"), limitsOf(t, "run.go")
 	return table([]string{"what", "at most"}, [][]string{
-		{"a wait", wait.span("maxWait")},
+		{"a wait, a question", wait.span("maxWait")},
 		{"`timeout` of a flow", wait.span("maxFlowTimeout")},
 		{"`cooldown` of a flow", limitsOf(t, "dispatch/loadcooldown.go").span("maxCooldown")},
 		{"steps of a flow, and steps that a run reaches", machine.count("maxSteps")},

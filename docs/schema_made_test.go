@@ -228,14 +228,17 @@ func flowsSchema(t *testing.T) object {
 	definitions["empty"] = orNull(object{"type": "object", "maxProperties": 0})
 
 	beside := described(t, "beside a step", words(t, "dispatch/keys.go", "commonKeys"), object{
-		"as":       object{"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "description": "A name: later expressions read steps.NAME."},
-		"if":       say("The step is skipped unless this is true; with then: which branch is taken.", ref("expression")),
-		"then":     say("With if: the steps if it is true.", ref("steps")),
-		"else":     say("With if and then: the steps if it is not.", ref("steps")),
-		"retry":    say("How often, and after what waits, a try that failed is made again.", retrySchema(t)),
-		"timeout":  say("Of one try: 30s, 2m.", ref("duration")),
-		"join":     joinSchema(),
-		"on_error": say("What a failure does to the run: continue, stop, or steps to take before going on.", anyOf(object{"enum": []string{"continue", "stop"}}, object{"type": "array", "items": ref("step")})),
+		"as":         object{"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "description": "A name: later expressions read steps.NAME."},
+		"if":         say("The step is skipped unless this is true; with then: which branch is taken.", ref("expression")),
+		"then":       say("With if: the steps if it is true.", ref("steps")),
+		"else":       say("With if and then: the steps if it is not.", ref("steps")),
+		"retry":      say("How often, and after what waits, a try that failed is made again.", retrySchema(t)),
+		"timeout":    say("Of one try: 30s, 2m.", ref("duration")),
+		"join":       joinSchema(),
+		"on_error":   say("What a failure does to the run: continue, stop, or steps to take before going on.", anyOf(object{"enum": []string{"continue", "stop"}}, object{"type": "array", "items": ref("step")})),
+		"tell":       tellSchema(),
+		"on_deny":    sequelSchema("What follows a no: stop (if not given), fail, continue without the repairs that were asked about, or steps, after which the run stops."),
+		"on_timeout": sequelSchema("With approve: what follows if nobody has answered in time; as on_deny."),
 	})
 	definitions["step"] = object{
 		"type": "object",
@@ -254,9 +257,11 @@ func flowsSchema(t *testing.T) object {
 	}
 	definitions["flow"] = flowSchema(t)
 	top := closed(described(t, "flows.yml", words(t, "dispatch/keys.go", "topKeys"), object{
-		"include": ref("include"),
-		"actions": say("Defaults of the actions' parameters, for every step.", orNull(closed(defaults))),
-		"flows":   say("The flows.", orNull(object{"type": "array", "items": ref("flow")})),
+		"include":   ref("include"),
+		"actions":   say("Defaults of the actions' parameters, for every step.", orNull(closed(defaults))),
+		"approvers": say("Who decides where a flow does not say it.", orNull(approversSchema())),
+		"people":    say("Who is who: by what Slack, AWS and machines know somebody, so that nobody approves what is done about their own doing.", orNull(object{"type": "object", "additionalProperties": personSchema()})),
+		"flows":     say("The flows.", orNull(object{"type": "array", "items": ref("flow")})),
 	}))
 	return whole("Responder: flows.yml", "What to do about findings. Reference: docs/flows.md.", top, definitions)
 }
@@ -273,7 +278,8 @@ func flowSchema(t *testing.T) object {
 		"provider":   orNull(object{"enum": []string{"AWS"}, "description": "Taken for the original's sake."}),
 		"enabled":    orNull(object{"type": "boolean", "description": "false turns the flow off; its runs are parked."}),
 		"if":         say("Only findings for which this is true.", orNull(ref("expression"))),
-		"repairs":    orNull(object{"enum": []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsLive)}, "description": "off: repairs are skipped; dry (if not given): what would be done is recorded; live: they act."}),
+		"repairs":    orNull(object{"enum": []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsApprove), string(responder.RepairsLive)}, "description": "off: repairs are skipped; dry (if not given): what would be done is recorded; approve: each is a question to people first, unless a step has asked; live: they act."}),
+		"approvers":  say("Who decides of repairs that no step asks about, with repairs: approve, and of questions that do not say it themselves.", orNull(approversSchema())),
 		"cooldown":   say("Findings that are alike are suppressed for a while after one was not.", orNull(cooldownSchema())),
 		"timeout":    say("How long a run may take from its beginning: 2h, 7d; one that is not at its end then fails.", orNull(ref("duration"))),
 		"sequential": say("The steps, one after the other.", ref("steps")),
@@ -299,6 +305,63 @@ func cooldownSchema() object {
 	})
 	cooldown["required"] = []string{"for"}
 	return anyOf(ref("duration"), cooldown)
+}
+
+// slackSchema, arnSchema are how people are named.
+func slackSchema() object {
+	return listOf(object{"type": "string", "pattern": "^[UW][A-Z0-9]{2,30}$"})
+}
+
+func arnSchema() object {
+	return listOf(object{"type": "string", "pattern": "^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role)/[A-Za-z0-9+=,.@_*/-]+)$"})
+}
+
+func personSchema() object {
+	return closed(object{
+		"slack": say("Ids of Slack's: U024BE7LH.", slackSchema()),
+		"iam":   say("ARNs of users and roles.", arnSchema()),
+		"names": say("Names: of the user of a machine, of an IAM user, of a session.", listOf(ref("text"))),
+	})
+}
+
+// whoSchema is who may decide: somebody.
+func whoSchema(also object) object {
+	properties := object{
+		"slack": say("Ids of Slack's: U024BE7LH.", slackSchema()),
+		"iam":   say("ARNs of users, roles and sessions; * stands for any text in the name.", arnSchema()),
+		"cli":   object{"type": "boolean", "description": "Whoever owns the data folder of responder run."},
+		"not":   object{"enum": []string{"actor"}, "description": "Who caused the event never decides; it may be said."},
+	}
+	maps.Copy(properties, also)
+	who := closed(properties)
+	who["anyOf"] = []any{
+		object{"required": []string{"slack"}}, object{"required": []string{"iam"}},
+		object{"required": []string{"cli"}, "properties": object{"cli": object{"const": true}}},
+	}
+	return who
+}
+
+func approversSchema() object {
+	return whoSchema(object{"for": say("How long such a question stands: 1h if not given, 90d at most.", ref("duration")), "tell": tellSchema()})
+}
+
+func tellSchema() object {
+	return say("Notices that are sent when the question is asked.", ref("steps"))
+}
+
+// askSchema is a question to people.
+func askSchema(what string) object {
+	ask := closed(object{
+		"text": object{"type": "string", "minLength": 1, "description": "What people are asked; {{ }} as in messages."},
+		"by":   say("Who may decide; the flow's approvers if not given.", whoSchema(nil)),
+		"for":  say("How long the question stands: 1h if not given, 90d at most.", ref("duration")),
+	})
+	ask["required"] = []string{"text"}
+	return say(what, ask)
+}
+
+func sequelSchema(what string) object {
+	return say(what, anyOf(object{"enum": []string{"stop", "fail", "continue"}}, object{"type": "array", "items": ref("step")}))
 }
 
 func joinSchema() object {
@@ -340,6 +403,8 @@ func doing(t *testing.T, beside object) object {
 		"wait":       say("Waits: 90 (seconds), 10m, 1h30m, 2d; or until a time of day.", anyOf(ref("duration"), ref("until"))),
 		"check":      say("The check that the rule binds; if it says no, the run stops, calmly.", ref("empty")),
 		"remediate":  say("The repair that the rule binds, as far as `repairs` allows.", ref("empty")),
+		"approve":    askSchema("Asks people; goes on once one of them has approved."),
+		"veto":       askSchema("Tells people; goes on unless one of them objects in time."),
 		"sequential": say("Steps one after the other.", ref("steps")),
 		"parallel":   say("Steps side by side; goes on when all have ended, or with join: any when one has.", ref("steps")),
 	})
@@ -355,9 +420,11 @@ func doing(t *testing.T, beside object) object {
 	}
 	step := closed(properties)
 	step["oneOf"] = one
-	step["dependencies"] = object{"then": []string{"if"}, "else": []string{"then"}, "join": []string{"parallel"}}
+	step["dependencies"] = object{"then": []string{"if"}, "else": []string{"then"}, "join": []string{"parallel"}, "on_timeout": []string{"approve"}}
+	asking := []object{{"required": []string{"approve"}}, {"required": []string{"veto"}}}
+	step["allOf"] = []any{object{"if": anyOf(asking...), "then": object{"properties": object{"on_error": false}}, "else": object{"properties": object{"tell": false, "on_deny": false}}}}
 	quiet := []object{}
-	for _, key := range []string{"wait", "sequential", "parallel", "then"} {
+	for _, key := range []string{"wait", "sequential", "parallel", "then", "approve", "veto"} {
 		quiet = append(quiet, object{"required": []string{key}})
 	}
 	step["if"] = anyOf(quiet...)
@@ -371,6 +438,9 @@ func besideActing(beside object) object {
 	delete(keys, "then")
 	delete(keys, "else")
 	delete(keys, "join")
+	for _, key := range []string{"tell", "on_deny", "on_timeout"} {
+		delete(keys, key)
+	}
 	return keys
 }
 

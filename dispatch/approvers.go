@@ -1,0 +1,150 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/skycrafters/responder"
+)
+
+// may says why somebody may not decide a question, nil if they may. It is pure.
+func may(who responder.Identity, by responder.Approvers, not responder.Barred) error {
+	switch {
+	case who.ID == "":
+		return refuse("nobody decides without a name")
+	case isBarred(who, not):
+		return refuse("%s may not decide this: it is about what they did themselves", who)
+	case !isApprover(who, by):
+		return refuse("%s may not decide this: they are not among those who are asked", who)
+	}
+	return nil
+}
+
+// isApprover reports whether somebody is among those who are asked.
+func isApprover(who responder.Identity, by responder.Approvers) bool {
+	switch who.Kind {
+	case responder.IdentityCLI:
+		return by.CLI
+	case responder.IdentitySlack:
+		return slices.Contains(by.Slack, who.ID)
+	case responder.IdentityIAM:
+		return slices.ContainsFunc(by.IAM, func(pattern string) bool {
+			return fits(pattern, who.ID) || fits(pattern, roleOf(who.ID))
+		})
+	}
+	return false
+}
+
+// isBarred reports whether somebody is the event's actor.
+func isBarred(who responder.Identity, not responder.Barred) bool {
+	switch who.Kind {
+	case responder.IdentityCLI:
+		return slices.Contains(not.Names, who.ID)
+	case responder.IdentitySlack:
+		return slices.Contains(not.Slack, who.ID)
+	case responder.IdentityIAM:
+		return slices.ContainsFunc(not.IAM, func(arn string) bool { return samePrincipal(roleOf(arn), roleOf(who.ID)) })
+	}
+	return true
+}
+
+// roleOf gives the role of a session, arn:aws:iam::ID:role/NAME of
+// arn:aws:sts::ID:assumed-role/NAME/SESSION: whoever made the session chose its
+// name. Other ARNs stay as they are.
+func roleOf(arn string) string {
+	before, rest, ok := strings.Cut(arn, ":assumed-role/")
+	if !ok {
+		return arn
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return strings.Replace(before, ":sts:", ":iam:", 1) + ":role/" + name
+}
+
+// fits reports whether a text is what a pattern says, in which * stands for any
+// text. The paths of roles and users count only where the pattern is exact: AWS
+// does not tell a session the path of its role.
+func fits(pattern, text string) bool {
+	if text == "" {
+		return false
+	}
+	if !strings.Contains(pattern, "*") {
+		return pattern == text || samePrincipal(pattern, text) && !strings.Contains(text, ":assumed-role/")
+	}
+	parts := strings.Split(pattern, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if !strings.HasPrefix(text, first) || len(text) < len(first)+len(last) || !strings.HasSuffix(text, last) {
+		return false
+	}
+	text = text[len(first) : len(text)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		at := strings.Index(text, part)
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(part):]
+	}
+	return true
+}
+
+// actorOf gives all ways in which the actor of an event is known: what the event
+// says, and, where people are told of, what belongs to the same person.
+func actorOf(event responder.Event, people map[string]person) responder.Barred {
+	var b responder.Barred
+	add := func(to *[]string, texts ...string) {
+		for _, text := range texts {
+			if text != "" && !slices.Contains(*to, text) {
+				*to = append(*to, text)
+			}
+		}
+	}
+	identity := func(path ...string) string {
+		return textAt(event.Body, append([]string{"detail", "userIdentity"}, path...)...)
+	}
+	arn := identity("arn")
+	add(&b.IAM, event.Principal(), arn)
+	add(&b.Names, identity("userName"))
+	if _, session, ok := strings.Cut(arn, ":assumed-role/"); ok {
+		_, name, _ := strings.Cut(session, "/")
+		add(&b.Names, name)
+	}
+	for _, name := range sortedKeys(people) {
+		p := people[name]
+		if slices.ContainsFunc(p.iam, func(own string) bool {
+			return isBarred(responder.Identity{Kind: responder.IdentityIAM, ID: own}, b)
+		}) || slices.ContainsFunc(append([]string{name}, p.names...), func(own string) bool { return slices.Contains(b.Names, own) }) {
+			add(&b.Slack, p.slack...)
+			add(&b.IAM, p.iam...)
+			add(&b.Names, p.names...)
+			add(&b.Names, name)
+		}
+	}
+	return b
+}
+
+// present says why somebody who has decided may not any more: the flow as it is
+// now names others. A flow that names nobody any more leaves it at what the run
+// began with, which is the stricter then.
+func (f *Flows) present(flow, path string, kind responder.StepKind, who responder.Identity) error {
+	now, ok := f.byName[flow]
+	if !ok {
+		return nil
+	}
+	var asked []responder.Approvers
+	if step := locate(now.Steps, path); step != nil && step.Kind == kind && step.Ask != nil {
+		asked = []responder.Approvers{step.Ask.By}
+	} else {
+		if now.Approvers != nil {
+			asked = append(asked, now.Approvers.By)
+		}
+		Walk(now.Steps, func(_ string, step *responder.Step) {
+			if step.Ask != nil {
+				asked = append(asked, step.Ask.By)
+			}
+		})
+	}
+	if len(asked) > 0 && !slices.ContainsFunc(asked, func(by responder.Approvers) bool { return isApprover(who, by) }) {
+		return fmt.Errorf("%s was asked, and is not among those who are any more", who)
+	}
+	return nil
+}
