@@ -60,8 +60,8 @@ type Target struct {
 	Tags    map[string]string `json:"tags,omitempty"`   // nil: it has none
 }
 
-// Narrower is an extra ability of checks and repairs: to name what one call needs.
-// Without it that is all of Spec.Permissions.
+// Narrower is an extra ability: to name what one call needs. Without it that is
+// all of Spec.Permissions. What a notice needs depends on its static parameters alone.
 type Narrower interface {
 	// Needs gives the permissions of this one call, its Survey and its Verify,
 	// with the resources named as exactly as AWS allows. It touches nothing.
@@ -74,6 +74,21 @@ type Describer interface {
 	// Describe gives a phrase that follows "would": `delete user bob`. It
 	// touches nothing, and holds no secrets. "" leaves the action's name.
 	Describe(call Call) string
+}
+
+// Previewer is an extra ability that every notice has: to show what it would send.
+type Previewer interface {
+	// Preview gives what Do would send. It sends nothing, and looks up no secret:
+	// its references stand where they would be. Errors as Do's.
+	Preview(call Call) (Preview, error)
+}
+
+// Preview is what a notice would send. It holds no secrets.
+type Preview struct {
+	To      string // where to, for people: "secret:slack", "channel #alerts, token secret:slack-bot"
+	Payload any    // exactly what is sent, as JSON says it
+	Text    string // what people would read, without layout
+	HTML    string // of an e-mail, its HTML; else ""
 }
 
 // Verdict is what a verification found.
@@ -163,6 +178,19 @@ type Call struct {
 	// Question is what a notice under the `tell:` of an approve or veto step puts
 	// to people; nil for all others. Its texts are not escaped.
 	Question *Question
+	// Earlier is what notices of the same action have done in this run before,
+	// oldest first: for services that keep a run's messages together.
+	Earlier []Earlier
+	// Progress says in a phrase how far the run has come before this notice: ""
+	// where it is the first step.
+	Progress string
+}
+
+// Earlier is a step of the same run that has succeeded.
+type Earlier struct {
+	Params map[string]any // as it was given them; what is secret stands as a mark
+	Body   any
+	Result Result
 }
 
 // Result is what an action reports of a success; it is kept in the run and

@@ -23,10 +23,12 @@ var rooms = map[string]struct{ own, others []string }{
 	"ingest":                  {own: []string{"", "internal/elements"}, others: []string{"github.com/rs/zerolog", "github.com/aws/aws-lambda-go/events"}},
 	"detect":                  {own: []string{"", "internal/lang"}, others: []string{"github.com/rs/zerolog", "gopkg.in/yaml.v3"}},
 	"dispatch":                {own: []string{"", "internal/lang"}, others: []string{"github.com/rs/zerolog", "gopkg.in/yaml.v3"}},
-	"actions":                 {own: []string{"", "internal/lang"}, others: []string{"github.com/aws/"}},
+	"actions":                 {own: []string{"", "internal/lang", "internal/outbound", "internal/redact"}, others: []string{"github.com/aws/"}},
 	"internal/memory":         {own: []string{""}},
 	"internal/porttest":       {own: []string{""}},
 	"internal/faults":         {},
+	"internal/outbound":       {},
+	"internal/redact":         {},
 	"internal/evidence":       {}, // for tests alone
 	"internal/sqlite":         {own: []string{"", "internal/faults"}, others: []string{"modernc.org/sqlite", "golang.org/x/sys"}},
 	"internal/sqs":            {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -26,6 +27,7 @@ type AWS struct {
 
 	STS func(aws.Config) STSAPI
 	SNS func(aws.Config) SNSAPI
+	SES func(aws.Config) SESAPI
 	IAM func(aws.Config) IAMAPI
 	EC2 func(aws.Config) EC2API
 }
@@ -44,7 +46,11 @@ func LazyAWS(options ...func(*config.LoadOptions) error) AWS {
 		Config: lazy.get,
 		STS:    func(cfg aws.Config) STSAPI { return sts.NewFromConfig(cfg) },
 		SNS:    func(cfg aws.Config) SNSAPI { return sns.NewFromConfig(cfg) },
-		IAM:    func(cfg aws.Config) IAMAPI { return iam.NewFromConfig(cfg) },
+		SES: func(cfg aws.Config) SESAPI {
+			client := sesv2.NewFromConfig(cfg)
+			return sesCalls{client.SendEmail}
+		},
+		IAM: func(cfg aws.Config) IAMAPI { return iam.NewFromConfig(cfg) },
 		EC2: func(cfg aws.Config) EC2API {
 			client := ec2.NewFromConfig(cfg)
 			return ec2Calls{client.DescribeInstances, client.TerminateInstances}
@@ -83,6 +89,16 @@ func (c ec2Calls) DescribeInstances(ctx context.Context, in *ec2.DescribeInstanc
 // TerminateInstances implements EC2API.
 func (c ec2Calls) TerminateInstances(ctx context.Context, in *ec2.TerminateInstancesInput, options ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error) {
 	return c.terminate(ctx, in, options...)
+}
+
+// sesCalls is a client of SES, as ec2Calls is one of EC2.
+type sesCalls struct {
+	send func(context.Context, *sesv2.SendEmailInput, ...func(*sesv2.Options)) (*sesv2.SendEmailOutput, error)
+}
+
+// SendEmail implements SESAPI.
+func (c sesCalls) SendEmail(ctx context.Context, in *sesv2.SendEmailInput, options ...func(*sesv2.Options)) (*sesv2.SendEmailOutput, error) {
+	return c.send(ctx, in, options...)
 }
 
 // lazyConfig loads the configuration once it can be loaded.

@@ -14,7 +14,8 @@ import (
 type Deps struct {
 	// Timeout bounds one webhook request, answer included; 0 means 10 s.
 	Timeout time.Duration
-	// Transport carries webhook requests; nil means http.DefaultTransport.
+	// Transport carries requests to what users name; nil means one that reaches
+	// public addresses alone. See internal/outbound.
 	Transport http.RoundTripper
 	// Secrets resolves secret:NAME; nil: there are none.
 	Secrets responder.Secrets
@@ -45,9 +46,12 @@ func New(deps Deps) responder.Catalogue {
 
 	catalogue := responder.Catalogue{}
 	for _, action := range []responder.Action{
-		newSendSlack(hook),
+		&sendSlack{newSlack(hook)},
 		newSendDiscord(hook),
 		newSendGoogleChat(hook),
+		newSendTeams(hook),
+		&sendPagerDuty{hook},
+		&sendWebhook{hook},
 		&sendEmail{aws: deps.AWS, refs: refs},
 		&iamUserExists{users{reach}},
 		&iamDeleteUser{users{reach}},

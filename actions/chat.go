@@ -8,7 +8,7 @@ import (
 )
 
 // chat is a notice to a chat service that takes JSON at an incoming webhook.
-// The services differ in four functions, each over the service's own JSON
+// The services differ in a few functions, each over the service's own JSON
 // (maps, lists, texts as encoding/json decodes them), changed in place.
 type chat struct {
 	name    string
@@ -16,12 +16,17 @@ type chat struct {
 	address string // the reference used where no webhookURL is given
 	escape  func(string) string
 	compose func(finding responder.Finding, m message) map[string]any // without a template
+	ask     func(payload map[string]any, q *responder.Question)       // puts a question before all else
 	mark    func(payload map[string]any, prefix string)               // puts a prefix before the visible text
 	limit   func(payload map[string]any) error                        // keeps the service's limits
+	read    func(payload map[string]any) string                       // what people would read
 	hook    *webhook
 }
 
-var _ responder.Action = (*chat)(nil)
+var (
+	_ responder.Action    = (*chat)(nil)
+	_ responder.Previewer = (*chat)(nil)
+)
 
 // Spec implements responder.Action.
 func (c *chat) Spec() responder.Spec {
@@ -52,11 +57,24 @@ func (c *chat) Do(ctx context.Context, call responder.Call) (responder.Result, e
 	if err != nil {
 		return nil, err
 	}
-	status, err := c.hook.post(ctx, call.Key, ref, payload)
+	status, err := c.hook.post(ctx, call.Key, "webhookURL", ref, payload)
 	if err != nil {
 		return nil, err
 	}
 	return responder.Result{"status": status}, nil
+}
+
+// Preview implements responder.Previewer.
+func (c *chat) Preview(call responder.Call) (responder.Preview, error) {
+	payload, err := c.payload(call)
+	if err != nil {
+		return responder.Preview{}, err
+	}
+	ref, err := referenceParam(call, "webhookURL", c.address)
+	if err != nil {
+		return responder.Preview{}, err
+	}
+	return responder.Preview{To: named(ref, "webhookURL"), Payload: payload, Text: c.read(payload)}, nil
 }
 
 // payload is the message as it is sent.
@@ -64,6 +82,9 @@ func (c *chat) payload(call responder.Call) (map[string]any, error) {
 	payload, err := c.draft(call)
 	if err != nil {
 		return nil, err
+	}
+	if call.Question != nil {
+		c.ask(payload, call.Question)
 	}
 	if call.Prefix != "" {
 		c.mark(payload, call.Prefix)

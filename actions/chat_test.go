@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/skycrafters/responder"
@@ -38,7 +39,7 @@ func chatCall(params map[string]any) responder.Call {
 	return responder.Call{Key: "run1/2.1", Flow: "f", Params: params, Finding: finding(), Account: "111122223333", Region: "us-east-1"}
 }
 
-var services = []string{"SendSlack", "SendDiscord", "SendGoogleChat"}
+var services = []string{"SendSlack", "SendDiscord", "SendGoogleChat", "SendTeams"}
 
 // payload is what an action sends for a call.
 func payload(t *testing.T, name string, call responder.Call) map[string]any {
@@ -101,6 +102,8 @@ func TestChatPayloads(t *testing.T) {
 				map[string]any{"label": "None", "value": nil},
 			}}}),
 			"values-only": chatCall(map[string]any{"message": map[string]any{"values": []any{map[string]any{"label": "Account", "value": "1"}}}}),
+			"question":    asking(chatCall(nil)),
+			"veto":        vetoing(chatCall(map[string]any{"message": "Somebody has to decide"})),
 			"long":        chatCall(map[string]any{"message": strings.Repeat("long ", 100)}),
 			"template":    templateCall(t, service, finding()),
 			"bare":        templateCall(t, service, responder.Finding{Rule: "Quiet", Severity: responder.Low, Event: json.RawMessage(`{}`)}),
@@ -112,6 +115,21 @@ func TestChatPayloads(t *testing.T) {
 			})
 		}
 	}
+}
+
+// asking puts a question to a call whose plan tries every trick.
+func asking(call responder.Call) responder.Call {
+	call.Question = &responder.Question{
+		Run: "0123456789abcdef0123456789abcdef", Step: "2.1", Digest: strings.Repeat("ab", 32), Text: "Delete *mallory* <!channel>?",
+		Plan: []string{"delete user mallory_<x>", "terminate i-0123456789abcdef0\n2. nothing", "[x](https://evil.example)"}, Until: clock.Add(time.Hour),
+	}
+	return call
+}
+
+func vetoing(call responder.Call) responder.Call {
+	call = asking(call)
+	call.Question.Veto, call.Question.Text, call.Question.Plan = true, "", nil
+	return call
 }
 
 // templateCall renders the shipped template as dispatch does.
@@ -166,6 +184,8 @@ func TestTemplateTextOfAnyType(t *testing.T) {
 			`{"allowed_mentions":{"parse":[]},"content":"[DRY RUN] 12345678","embeds":[{"description":"a, 7","fields":[{"name":"b","value":"true"}]}],"username":"Responder"}`},
 		"SendGoogleChat": {`{"cardsV2":[{"card":{"header":{"title":12345678},"sections":[{"widgets":[{"textParagraph":{"text":["a",7]}},{"textParagraph":{"text":null}}]}]}}]}`,
 			`{"cardsV2":[{"card":{"header":{"title":"[DRY RUN] 12345678"},"sections":[{"widgets":[{"textParagraph":{"text":"a, 7"}}]}]}}]}`},
+		"SendTeams": {`{"attachments":[{"content":{"body":[{"type":"TextBlock","text":12345678},{"type":"RichTextBlock","inlines":[{"text":["a",7]},{"text":null}]},{"type":"TextBlock","text":null}]}}]}`,
+			`{"attachments":[{"content":{"body":[{"text":"[DRY RUN] 12345678","type":"TextBlock"},{"inlines":[{"text":"a, 7"}],"type":"RichTextBlock"}]}}]}`},
 	} {
 		call := withBody(json.RawMessage(tt.body))
 		call.Prefix = "[DRY RUN] "
@@ -263,6 +283,10 @@ func hugeBody(service, text string) map[string]any {
 		return map[string]any{"text": text, "blocks": times(60, map[string]any{
 			"type": "section", "text": object("text"), "fields": times(12, object("text")),
 		})}
+	case "SendTeams":
+		return map[string]any{"type": "message", "attachments": times(1, map[string]any{"content": map[string]any{
+			"type": "AdaptiveCard", "body": times(150, map[string]any{"type": "RichTextBlock", "inlines": times(3, map[string]any{"type": "TextRun", "text": text})}),
+		}})}
 	case "SendDiscord":
 		return map[string]any{"content": text, "username": text, "embeds": times(12, map[string]any{
 			"title": text, "description": text, "author": object("name"), "footer": object("text"),
@@ -343,6 +367,10 @@ func checkLimits(t *testing.T, service string, sent map[string]any) {
 		}
 		if total > 6000 {
 			t.Errorf("%d characters in all embeds", total)
+		}
+	case "SendTeams":
+		if n := len(mustJSON(t, sent)); n > 28_000 {
+			t.Errorf("the message has %d bytes", n)
 		}
 	case "SendGoogleChat":
 		if n := len(mustJSON(t, sent)); n > 32_000 {

@@ -1,8 +1,10 @@
 // Package actions holds the actions that a flow's steps can do, one file each,
 // and the catalogue of them.
 //
-//	SendSlack, SendDiscord, SendGoogleChat   notices by incoming webhook
-//	SendEmail                                a notice by an SNS topic
+//	SendSlack, SendDiscord, SendGoogleChat,
+//	SendTeams                                notices to chat services
+//	SendPagerDuty, SendWebhook               notices to machines
+//	SendEmail                                a notice by an SNS topic or by SES
 //	IAMUserExists, EC2InstanceAlive          checks
 //	IAM…, EC2…                               repairs, each with what puts it back
 //

@@ -16,6 +16,7 @@ func FuzzTemplate(f *testing.F) {
 		`{}`, `[]`, `null`, `{"text":"x"}`, `{"blocks":[{"type":"header","text":{"text":""}},{"type":"section","fields":[{"text":"a"},1]},{"type":"context","elements":[{"type":"image"}]}]}`,
 		`{"content":"\\","username":"","embeds":[{"title":"a","fields":[{"name":"a"},{"name":"a","value":"b"}],"author":{},"footer":{"text":"f"}}]}`,
 		`{"cardsV2":[{"card":{"header":{"title":"<b>x"},"sections":[{"widgets":[{"textParagraph":{"text":" "}},{"decoratedText":{"text":"x","topLabel":1}},{"image":{}}]}]}},{"card":1}],"cards":[{}]}`,
+		`{"attachments":[{"content":{"body":[{"type":"RichTextBlock","inlines":[{"text":"a\nb "},{"text":1},2]},{"type":"TextBlock","text":[]},{"type":"X"},3]}},4]}`,
 		`{"text":{"text":1},"blocks":{"type":"header"},"embeds":"x","content":[]}`,
 	} {
 		f.Add(seed)
@@ -26,8 +27,8 @@ func FuzzTemplate(f *testing.F) {
 			return
 		}
 		hook := newWebhook(Deps{Now: time.Now, Version: "x"}, references{})
-		for _, service := range []*chat{newSendSlack(hook), newSendDiscord(hook), newSendGoogleChat(hook)} {
-			sent, err := service.payload(responder.Call{Body: body, Prefix: "[DRY RUN] "})
+		for _, service := range []*chat{newSlack(hook), newSendDiscord(hook), newSendGoogleChat(hook), newSendTeams(hook)} {
+			sent, err := service.payload(responder.Call{Body: body, Prefix: "[DRY RUN] ", Question: &responder.Question{Run: "r", Text: data, Plan: []string{data, "x"}}})
 			if err != nil {
 				if gravity(err) != gravityPermanent {
 					t.Fatalf("%s: %v", service.name, err)

@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/skycrafters/responder"
@@ -27,7 +28,7 @@ const discordColor = 15258703 // the amber stripe beside an embed
 func newSendDiscord(hook *webhook) *chat {
 	return &chat{
 		name: "SendDiscord", service: "Discord", address: "env:DISCORD_WEBHOOK_URL",
-		escape: escapeMarkdown, compose: composeDiscord, mark: markDiscord, limit: limitDiscord, hook: hook,
+		escape: escapeMarkdown, compose: composeDiscord, ask: askDiscord, mark: markDiscord, limit: limitDiscord, read: readDiscord, hook: hook,
 	}
 }
 
@@ -56,6 +57,30 @@ func composeDiscord(f responder.Finding, m message) map[string]any {
 func discordEmbed(text string) map[string]any {
 	return map[string]any{"description": text, "color": discordColor}
 }
+
+// askDiscord puts a question before all else. There are no buttons: it says how to
+// answer.
+func askDiscord(payload map[string]any, q *responder.Question) {
+	embeds, _ := payload["embeds"].([]any)
+	a := putting(q, escapeMarkdown)
+	payload["embeds"] = append([]any{discordEmbed(strings.Join(a.lines()[1:], "\n"))}, embeds...)
+	payload["content"] = strings.TrimSpace("**" + a.head + "**\n" + textAt(payload, "content"))
+}
+
+// readDiscord gives the texts of a message.
+func readDiscord(payload map[string]any) string {
+	all := []string{textAt(payload, "content")}
+	for _, embed := range mapsAt(payload, "embeds") {
+		all = append(all, textAt(embed, "title"), textAt(embed, "description"))
+		for _, field := range mapsAt(embed, "fields") {
+			all = append(all, textAt(field, "name")+": "+textAt(field, "value"))
+		}
+		all = append(all, textAt(mapAt(embed, "footer"), "text"))
+	}
+	return unescapeMarkdown.ReplaceAllString(joinLines(all), "$1")
+}
+
+var unescapeMarkdown = regexp.MustCompile(`\\([\\*_~` + "`" + `|<>\[\]()#@])`)
 
 func markDiscord(payload map[string]any, prefix string) {
 	payload["content"] = prefix + textAt(payload, "content")

@@ -1,14 +1,9 @@
 package actions
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -38,28 +33,37 @@ const defaultTopic = "env:EMAIL_TOPIC_ARN"
 // gives the region. FIFO topics cannot.
 var standardTopic = regexp.MustCompile(`^arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 
-// sendEmail tells the subscribers of an SNS topic.
+// sendEmail writes to the subscribers of an SNS topic, or by SES to whom the
+// flow's author names.
 type sendEmail struct {
 	aws  AWS
 	refs references
 }
 
-var _ responder.Action = (*sendEmail)(nil)
+var (
+	_ responder.Action    = (*sendEmail)(nil)
+	_ responder.Narrower  = (*sendEmail)(nil)
+	_ responder.Previewer = (*sendEmail)(nil)
+)
 
 // Spec implements responder.Action.
 func (a *sendEmail) Spec() responder.Spec {
 	return responder.Spec{
 		Name: "SendEmail",
 		Kind: responder.Notice,
-		Doc:  "Sends the finding and its event to the e-mail subscribers of an SNS topic.",
+		Doc:  "Sends the finding and its event by e-mail: to the subscribers of an SNS topic as text, or by SES to whom the flow names, as text and HTML.",
 		Params: []responder.Param{
 			{Name: "topicARN", Type: responder.TextParam, Static: true, Default: defaultTopic,
 				Doc: "The topic's ARN, or env:NAME; " + defaultTopic + " if not given. A topic other than STACK-email, that of Responder's stack, needs a permission of its own."},
+			{Name: "from", Type: responder.TextParam, Static: true,
+				Doc: "For SES: the sender, an address or `Name <address>`, that is verified there, or its domain is."},
+			{Name: "to", Type: responder.ListParam, Static: true, Doc: "For SES: the addresses to write to, at most 50."},
+			{Name: "region", Type: responder.TextParam, Static: true, Doc: "For SES: the region to send from; Responder's own if not given."},
 			{Name: "subject", Type: responder.TextParam, Doc: "The subject; the finding's title if not given."},
 			{Name: "message", Type: responder.MessageParam,
 				Doc: "What to say in place of the finding's message: a text, or header and values. The finding and its event follow in any case."},
 		},
-		Result: map[string]string{"message_id": "SNS's id of the message"},
+		Result: map[string]string{"message_id": "SNS's or SES's id of the message"},
 		Permissions: []responder.Permission{{
 			Actions:   []string{"sns:Publish"},
 			Resources: []string{"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:" + stackTopic},
@@ -68,14 +72,63 @@ func (a *sendEmail) Spec() responder.Spec {
 	}
 }
 
-// Do implements responder.Action. At least once: SNS has no key to tell a
-// message sent again.
+// Needs implements responder.Narrower.
+func (a *sendEmail) Needs(call responder.Call) []responder.Permission {
+	if m, err := sesOf(call); err == nil && m != nil {
+		return []responder.Permission{m.needs()}
+	}
+	return a.Spec().Permissions
+}
+
+// Do implements responder.Action. At least once: neither SES nor SNS has a key to
+// tell a message sent again.
 func (a *sendEmail) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
+	m, err := sesOf(call)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		return a.bySES(ctx, m, call)
+	}
+	return a.bySNS(ctx, call)
+}
+
+// Preview implements responder.Previewer.
+func (a *sendEmail) Preview(call responder.Call) (responder.Preview, error) {
+	m, err := sesOf(call)
+	if err != nil {
+		return responder.Preview{}, err
+	}
+	mail, err := newEmail(call)
+	if err != nil {
+		return responder.Preview{}, err
+	}
+	text := cutBytes(mail.text(), snsMessage, emailCut)
+	if m == nil {
+		topic, err := referenceParam(call, "topicARN", defaultTopic)
+		subject := emailSubject(call, snsSubject)
+		return responder.Preview{To: "SNS topic " + topic, Payload: map[string]any{"Subject": subject, "Message": text}, Text: subject + "\n\n" + text}, err
+	}
+	in, err := m.input(call)
+	if err != nil {
+		return responder.Preview{}, err
+	}
+	message := in.Content.Simple
+	return responder.Preview{
+		To:      "SES, from " + m.from + " to " + strings.Join(m.to, ", "),
+		Payload: map[string]any{"FromEmailAddress": in.FromEmailAddress, "Destination": map[string]any{"ToAddresses": m.to}, "Content": map[string]any{"Simple": message}},
+		Text:    aws.ToString(message.Subject.Data) + "\n\n" + aws.ToString(message.Body.Text.Data),
+		HTML:    aws.ToString(message.Body.Html.Data),
+	}, nil
+}
+
+// bySNS tells the topic's subscribers.
+func (a *sendEmail) bySNS(ctx context.Context, call responder.Call) (responder.Result, error) {
 	topic, region, err := a.topic(ctx, call)
 	if err != nil {
 		return nil, err
 	}
-	body, err := emailBody(call)
+	mail, err := newEmail(call)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +141,8 @@ func (a *sendEmail) Do(ctx context.Context, call responder.Call) (responder.Resu
 	}
 	out, err := a.aws.SNS(cfg).Publish(ctx, &sns.PublishInput{
 		TopicArn: &topic,
-		Subject:  aws.String(emailSubject(call)),
-		Message:  &body,
+		Subject:  aws.String(emailSubject(call, snsSubject)),
+		Message:  aws.String(cutBytes(mail.text(), snsMessage, emailCut)),
 	})
 	if err != nil {
 		return nil, awsError("sns:Publish", err, reads)
@@ -114,7 +167,7 @@ func (a *sendEmail) topic(ctx context.Context, call responder.Call) (arn, region
 	return arn, match[1], nil
 }
 
-func emailSubject(call responder.Call) string {
+func emailSubject(call responder.Call, max int) string {
 	subject := inline(plain(call.Params["subject"]))
 	if subject == "" {
 		subject = title(call.Finding)
@@ -122,80 +175,5 @@ func emailSubject(call responder.Call) string {
 	if subject = inline(call.Prefix + subject); subject == "" {
 		subject = "Responder"
 	}
-	return cut(subject, snsSubject)
-}
-
-// emailBody is what people read first, then the finding and the event as JSON.
-// What is over SNS's limit is cut off the end, with a note.
-func emailBody(call responder.Call) (string, error) {
-	m, err := messageParam(call)
-	if err != nil {
-		return "", err
-	}
-	finding, event, err := emailJSON(call.Finding)
-	if err != nil {
-		return "", err
-	}
-	said := m.header
-	if said == "" {
-		said = escapeMail(call.Finding.Message)
-	}
-	var b strings.Builder
-	b.WriteString(call.Prefix + said + "\n")
-	fmt.Fprintf(&b, "Severity: %s\n", call.Finding.Severity.Title())
-	for _, v := range m.values {
-		fmt.Fprintf(&b, "%s: %s\n", v.label, v.value)
-	}
-	const rule = "----------\n"
-	b.WriteString(rule + finding + "\n" + rule + event + "\n")
-	return cutBytes(b.String(), snsMessage, "\n…\n[cut: the whole was longer than an e-mail may be]\n"), nil
-}
-
-// emailJSON gives the finding without its event, and the event as it came.
-func emailJSON(f responder.Finding) (finding, event string, err error) {
-	alone := struct {
-		responder.Finding
-		Event *struct{} `json:"event,omitempty"` // hides the finding's
-	}{Finding: f}
-	data, err := encodeJSON(alone)
-	if err != nil {
-		return "", "", permanentf("write the finding: %w", err)
-	}
-	if finding, err = indented(data); err != nil {
-		return "", "", permanentf("write the finding: %w", err)
-	}
-	if event, err = indented(f.Event); err != nil {
-		return "", "", permanentf("write the event: %w", err)
-	}
-	return finding, event, nil
-}
-
-// indented writes JSON for people, its values untouched; control characters and
-// what would turn the direction of the text around are shown as escapes.
-func indented(data []byte) (string, error) {
-	var b bytes.Buffer
-	if err := json.Indent(&b, data, "", "  "); err != nil {
-		return "", err
-	}
-	var text strings.Builder
-	for _, r := range b.String() {
-		if isBidiControl(r) || unicode.IsControl(r) && r != '\n' {
-			fmt.Fprintf(&text, `\u%04x`, r)
-			continue
-		}
-		text.WriteRune(r)
-	}
-	return text.String(), nil
-}
-
-// cutBytes shortens a text to at most max bytes, note included, between runes.
-func cutBytes(text string, max int, note string) string {
-	if len(text) <= max {
-		return text
-	}
-	end := max - len(note)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + note
+	return cut(subject, max)
 }

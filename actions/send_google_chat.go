@@ -21,7 +21,7 @@ const (
 func newSendGoogleChat(hook *webhook) *chat {
 	return &chat{
 		name: "SendGoogleChat", service: "Google Chat", address: "env:GOOGLE_CHAT_WEBHOOK_URL",
-		escape: escapeHTML, compose: composeGoogleChat, mark: markGoogleChat, limit: limitGoogleChat, hook: hook,
+		escape: escapeHTML, compose: composeGoogleChat, ask: askGoogleChat, mark: markGoogleChat, limit: limitGoogleChat, read: readGoogleChat, hook: hook,
 	}
 }
 
@@ -64,6 +64,37 @@ func googleCards(payload map[string]any) []map[string]any {
 		}
 	}
 	return cards
+}
+
+// askGoogleChat puts a question before all else, as a card of its own. There are
+// no buttons: it says how to answer.
+func askGoogleChat(payload map[string]any, q *responder.Question) {
+	a := putting(q, escapeHTML)
+	var widgets []any
+	for _, line := range a.lines()[1:] {
+		widgets = append(widgets, googleParagraph(line))
+	}
+	cards, _ := payload["cardsV2"].([]any)
+	payload["cardsV2"] = append([]any{map[string]any{"cardId": "question", "card": map[string]any{
+		"header":   map[string]any{"title": a.head},
+		"sections": []any{map[string]any{"widgets": widgets}},
+	}}}, cards...)
+}
+
+// readGoogleChat gives the texts of a message.
+func readGoogleChat(payload map[string]any) string {
+	all := []string{textAt(payload, "text")}
+	for _, card := range googleCards(payload) {
+		header := mapAt(card, "header")
+		all = append(all, textAt(header, "title"), textAt(header, "subtitle"))
+		for _, section := range mapsAt(card, "sections") {
+			for _, widget := range mapsAt(section, "widgets") {
+				decorated := mapAt(widget, "decoratedText")
+				all = append(all, textAt(mapAt(widget, "textParagraph"), "text"), textAt(decorated, "topLabel"), textAt(decorated, "text"), textAt(decorated, "bottomLabel"))
+			}
+		}
+	}
+	return html.UnescapeString(strings.NewReplacer("<b>", "", "</b>", "").Replace(joinLines(all)))
 }
 
 // markGoogleChat puts the prefix before the message's text, or else before the

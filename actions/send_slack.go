@@ -1,6 +1,8 @@
 package actions
 
 import (
+	"cmp"
+	"html"
 	"strings"
 
 	"github.com/skycrafters/responder"
@@ -15,12 +17,14 @@ const (
 	slackFields   = 10
 	slackElements = 10
 	slackBlocks   = 50
+	slackPlan     = 20 // sections of a plan with which there are buttons
 )
 
-func newSendSlack(hook *webhook) *chat {
+// newSlack is SendSlack by an incoming webhook.
+func newSlack(hook *webhook) *chat {
 	return &chat{
 		name: "SendSlack", service: "Slack", address: "env:SLACK_WEBHOOK_URL",
-		escape: escapeSlack, compose: composeSlack, mark: markSlack, limit: limitSlack, hook: hook,
+		escape: escapeSlack, compose: composeSlack, ask: askSlack, mark: markSlack, limit: limitSlack, read: readSlack, hook: hook,
 	}
 }
 
@@ -50,6 +54,84 @@ func slackHeaderBlock(text string) map[string]any {
 
 func slackSection(text string) map[string]any {
 	return map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text}}
+}
+
+// slackPlain shows a text exactly: nothing in it is formatting.
+func slackPlain(text string) map[string]any {
+	return map[string]any{"type": "section", "text": map[string]any{"type": "plain_text", "text": text, "emoji": false}}
+}
+
+func slackContext(text string) map[string]any {
+	return map[string]any{"type": "context", "elements": []any{map[string]any{"type": "mrkdwn", "text": text}}}
+}
+
+// askSlack puts a question before all else, with buttons if all of its plan is
+// shown: nobody approves what they have not seen.
+func askSlack(payload map[string]any, q *responder.Question) {
+	a := putting(q, escapeSlack)
+	sections, whole := slackPlanSections(a.plan)
+	blocks := []any{slackHeaderBlock(a.head)}
+	if a.text != "" {
+		blocks = append(blocks, slackSection(a.text))
+	}
+	blocks = append(blocks, sections...)
+	ref := q.Ref()
+	switch {
+	case !whole || len(ref) > slackValue:
+		blocks = append(blocks, slackSection("The plan is too long to be shown here, and so cannot be approved here."))
+	case q.Veto:
+		blocks = append(blocks, slackButtons(slackButton("deny", "Object", "danger", ref)))
+	default:
+		blocks = append(blocks, slackButtons(slackButton("approve", "Approve", "primary", ref), slackButton("deny", "Deny", "danger", ref)))
+	}
+	blocks = append(blocks, slackContext(a.until+" · "+a.how))
+	said := cmp.Or(textAt(payload, "text"), slackSummary(payload))
+	rest, _ := payload["blocks"].([]any)
+	if len(rest) == 0 && said != "" {
+		rest = []any{slackSection(said)} // beside blocks Slack shows no text
+	}
+	payload["blocks"] = append(blocks, rest...)
+	payload["text"] = strings.TrimSuffix(a.head+": "+said, ": ")
+}
+
+const slackValue = 2000 // characters of a button's value
+
+// slackPlanSections puts the lines of a plan into sections without cutting any,
+// and says whether all found room.
+func slackPlanSections(plan []string) (sections []any, whole bool) {
+	var b strings.Builder
+	flush := func() {
+		if b.Len() > 0 {
+			sections = append(sections, slackPlain(b.String()))
+			b.Reset()
+		}
+	}
+	for _, step := range plan {
+		if length(step) > slackText {
+			return sections, false
+		}
+		if length(b.String())+1+length(step) > slackText {
+			flush()
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(step)
+	}
+	flush()
+	if len(sections) > slackPlan {
+		return sections[:slackPlan], false
+	}
+	return sections, true
+}
+
+func slackButtons(buttons ...any) map[string]any {
+	return map[string]any{"type": "actions", "block_id": "responder", "elements": buttons}
+}
+
+func slackButton(action, text, style, value string) map[string]any {
+	return map[string]any{"type": "button", "action_id": action, "style": style, "value": value,
+		"text": map[string]any{"type": "plain_text", "text": text}}
 }
 
 // markSlack puts the prefix before the first header or section, and before the
@@ -97,8 +179,15 @@ func limitSlack(payload map[string]any) error {
 	return nil
 }
 
-// limitSlackBlock reports whether anything is left to show.
+// limitSlackBlock reports whether anything is left to show. Unless the template's
+// author says otherwise, Slack makes nothing in it a link or a mention by itself.
 func limitSlackBlock(block map[string]any) bool {
+	verbatimSlack(mapAt(block, "text"))
+	for _, key := range []string{"fields", "elements"} {
+		for _, text := range mapsAt(block, key) {
+			verbatimSlack(text)
+		}
+	}
 	switch textAt(block, "type") {
 	case "header":
 		return limitSlackText(block, "text", func(text string) string { return cutMarkup(inline(text), slackHeader) })
@@ -114,6 +203,14 @@ func limitSlackBlock(block map[string]any) bool {
 		return block["elements"] != nil
 	}
 	return true
+}
+
+// verbatimSlack has a text shown as it is: names and addresses in it become no
+// links. https://docs.slack.dev/reference/block-kit/composition-objects/text-object
+func verbatimSlack(text map[string]any) {
+	if textAt(text, "type") == "mrkdwn" && text["verbatim"] == nil {
+		text["verbatim"] = true
+	}
 }
 
 // limitSlackText shortens a block's text object and removes it if it is empty.
@@ -142,4 +239,26 @@ func slackSummary(payload map[string]any) string {
 		}
 	}
 	return ""
+}
+
+// readSlack gives the texts of a message's blocks, or else its text.
+func readSlack(payload map[string]any) string {
+	var all []string
+	for _, block := range mapsAt(payload, "blocks") {
+		var line []string
+		for _, text := range append(append([]map[string]any{mapAt(block, "text")}, mapsAt(block, "fields")...), mapsAt(block, "elements")...) {
+			if said := textAt(text, "text"); said != "" {
+				line = append(line, said)
+			} else if said := textAt(mapAt(text, "text"), "text"); said != "" {
+				line = append(line, "["+said+"]")
+			}
+		}
+		if len(line) > 0 {
+			all = append(all, strings.Join(line, "\n"))
+		}
+	}
+	if len(all) == 0 {
+		all = []string{textAt(payload, "text")}
+	}
+	return html.UnescapeString(strings.Join(all, "\n"))
 }

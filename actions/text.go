@@ -3,6 +3,7 @@ package actions
 import (
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -13,8 +14,8 @@ import (
 var terminalSequence = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
 
 // clean takes out of a text what deceives or disturbs its reader: terminal
-// sequences, control characters, overrides of the writing direction, bytes that
-// are not UTF-8. Line breaks of every kind become \n, tabs a space.
+// sequences, control characters, marks of the writing direction, characters
+// that show nothing, bytes that are not UTF-8. Line breaks of every kind become \n, tabs a space.
 func clean(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	if strings.IndexByte(text, '\x1b') >= 0 {
@@ -27,17 +28,22 @@ func clean(text string) string {
 			return '\n'
 		case r == '\t':
 			return ' '
-		case unicode.IsControl(r), isBidiControl(r):
+		case unicode.IsControl(r), unseen(r):
 			return -1
 		}
 		return r
 	}, text)
 }
 
-// isBidiControl tells the overrides, embeddings and isolates that can make a
-// text read otherwise than it is written.
-func isBidiControl(r rune) bool {
-	return r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069'
+// unseen tells characters that show nothing themselves: those that turn the
+// writing direction, so that a text reads otherwise than it is written, those of
+// no width, which break a name that is searched for, tags, and fillers.
+func unseen(r rune) bool {
+	switch r {
+	case '\u034F', '\u115F', '\u1160', '\u17B4', '\u17B5', '\u3164', '\uFFA0':
+		return true
+	}
+	return unicode.Is(unicode.Cf, r)
 }
 
 // inline is clean on one line.
@@ -68,6 +74,13 @@ var slackEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // escapeHTML makes a text harmless in a Google Chat card.
 func escapeHTML(text string) string { return html.EscapeString(lines(text)) }
+
+// escapeTeams makes a text harmless in an Adaptive Card, in whose Markdown all that
+// can deceive begins with a bracket.
+// https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features
+func escapeTeams(text string) string { return teamsBrackets.Replace(lines(text)) }
+
+var teamsBrackets = strings.NewReplacer("[", "\uFF3B", "]", "\uFF3D")
 
 // escapeMarkdown makes a text harmless in Discord's Markdown.
 func escapeMarkdown(text string) string {
@@ -150,4 +163,9 @@ func trimmed(text string) string {
 		b.WriteByte('\n')
 	}
 	return strings.Trim(b.String(), " \n\u2003")
+}
+
+// joinLines joins texts, a line each, without the empty ones.
+func joinLines(texts []string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(text string) bool { return text == "" }), "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/outbound"
+	"github.com/skycrafters/responder/internal/redact"
 )
 
 const (
@@ -24,7 +27,7 @@ const (
 	maxRetryAfter  = 24 * time.Hour
 )
 
-// webhook posts JSON to addresses that are secrets. Safe for concurrent use.
+// webhook posts to services by HTTP. Safe for concurrent use.
 type webhook struct {
 	client *http.Client
 	refs   references
@@ -38,7 +41,7 @@ func newWebhook(deps Deps, refs references) *webhook {
 		timeout = webhookTimeout
 	}
 	if transport == nil {
-		transport = http.DefaultTransport
+		transport = outbound.Transport(outbound.Options{})
 	}
 	return &webhook{
 		client: &http.Client{
@@ -54,11 +57,29 @@ func newWebhook(deps Deps, refs references) *webhook {
 	}
 }
 
-// post sends the payload once. nil: a 2xx came back. *Transient: no answer,
-// 408, 429 or 5xx, with what Retry-After asks for. *Permanent: anything else.
-// No error holds the address.
-func (w *webhook) post(ctx context.Context, key, ref string, payload any) (status int, err error) {
-	address, err := w.address(ctx, ref)
+// request is one request to a service.
+type request struct {
+	address *url.URL
+	named   string // how errors call the address
+	key     string // Call.Key
+	header  map[string]string
+	body    []byte   // JSON
+	hide    []string // what no error may show
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	body   []byte          // at most maxAnswer of it
+	hidden redact.Redactor // of what the request hides: what is told of body goes through it
+}
+
+// tell gives a text of the answer as an error may show it: one short line.
+func (a answer) tell(text string) string { return cut(a.hidden.Text(inline(text)), maxExcerpt) }
+
+// post sends a payload once to an address that is a secret.
+func (w *webhook) post(ctx context.Context, key, param, ref string, payload any) (status int, err error) {
+	address, err := w.address(ctx, param, ref)
 	if err != nil {
 		return 0, err
 	}
@@ -66,27 +87,39 @@ func (w *webhook) post(ctx context.Context, key, ref string, payload any) (statu
 	if err != nil {
 		return 0, permanentf("write the message: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), bytes.NewReader(body))
+	answer, err := w.send(ctx, request{address: address, named: named(ref, param), key: key, body: body, hide: redact.URL(address)})
+	return answer.status, err
+}
+
+// send makes a request once. nil: a 2xx came back. *Transient: no answer, 408,
+// 429 or 5xx, with what Retry-After asks for. *Permanent: anything else. No error
+// holds what is to be hidden.
+func (w *webhook) send(ctx context.Context, r request) (answer, error) {
+	hidden := redact.New(r.hide...)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.address.String(), bytes.NewReader(r.body))
 	if err != nil {
-		return 0, permanentf("%s does not hold a usable address", named(ref))
+		return answer{}, permanentf("%s does not hold a usable address", r.named)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", w.agent)
-	req.Header.Set("Idempotency-Key", key)
-
+	req.Header.Set("Idempotency-Key", r.key)
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return 0, transientf("post to %s: %s", named(ref), withoutAddress(err, address))
+		return answer{}, unanswered(err, r.named, hidden)
 	}
 	defer resp.Body.Close()
 	// What cannot be read of an answer is left out of the error; the status decides.
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	return resp.StatusCode, w.judge(ref, resp, excerpt(answer, address))
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	got := answer{resp.StatusCode, body, hidden}
+	return got, w.judge(r.named, resp, got.tell(string(body)))
 }
 
 // judge turns an answer into the error it means.
-func (w *webhook) judge(ref string, resp *http.Response, said string) error {
+func (w *webhook) judge(named string, resp *http.Response, said string) error {
 	if said != "" {
 		said = ": " + said
 	}
@@ -94,19 +127,39 @@ func (w *webhook) judge(ref string, resp *http.Response, said string) error {
 	case status >= 200 && status <= 299:
 		return nil
 	case status >= 300 && status <= 399:
-		return permanentf("%s answered %d: redirects are not followed; give the final address", named(ref), status)
+		return permanentf("%s answered %d: redirects are not followed; give the final address", named, status)
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
-		err := transientf("%s answered %d%s", named(ref), status, said).(*responder.Transient)
-		err.After = retryAfter(resp.Header.Get("Retry-After"), w.now())
-		return err
+		return &responder.Transient{
+			After: retryAfter(resp.Header.Get("Retry-After"), w.now()),
+			Err:   fmt.Errorf("%s answered %d%s", named, status, said),
+		}
 	default:
-		return permanentf("%s answered %d%s", named(ref), status, said)
+		return permanentf("%s answered %d%s", named, status, said)
 	}
+}
+
+// unanswered is the error of a request to which nothing came back. It holds
+// nothing of http.Client's error but its text: that one has the address.
+func unanswered(err error, named string, hidden redact.Redactor) error {
+	var (
+		refused *outbound.Refused
+		wrapped *url.Error
+	)
+	if errors.As(err, &refused) {
+		return permanentf("%s: %w", named, refused)
+	}
+	if errors.As(err, &wrapped) {
+		if wrapped.Timeout() {
+			return transientf("post to %s: no answer in time", named)
+		}
+		err = wrapped.Err
+	}
+	return transientf("post to %s: %s", named, hidden.Text(inline(err.Error())))
 }
 
 // address resolves a reference to an address that may be posted to: https, or
 // http on this machine itself.
-func (w *webhook) address(ctx context.Context, ref string) (*url.URL, error) {
+func (w *webhook) address(ctx context.Context, param, ref string) (*url.URL, error) {
 	text, err := w.refs.resolve(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -114,11 +167,11 @@ func (w *webhook) address(ctx context.Context, ref string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "": // the parser's error quotes the address
-		return nil, permanentf("%s does not hold an address such as https://host/path", named(ref))
+		return nil, permanentf("%s does not hold an address such as https://host/path", named(ref, param))
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return u, nil
 	}
-	return nil, permanentf("%s does not hold an https address", named(ref))
+	return nil, permanentf("%s does not hold an https address", named(ref, param))
 }
 
 func isLoopback(host string) bool {
@@ -128,58 +181,11 @@ func isLoopback(host string) bool {
 
 // named is how an error calls the address: by its reference, or, where the
 // flow holds the address itself, by the parameter.
-func named(ref string) string {
+func named(ref, param string) string {
 	if strings.HasPrefix(ref, "env:") || strings.HasPrefix(ref, "secret:") {
 		return ref
 	}
-	return "webhookURL"
-}
-
-// withoutAddress is the text of an http.Client's error without the address.
-func withoutAddress(err error, address *url.URL) string {
-	var wrapped *url.Error
-	if !errors.As(err, &wrapped) {
-		return redact(err.Error(), address)
-	}
-	if wrapped.Timeout() {
-		return "no answer in time"
-	}
-	return redact(wrapped.Err.Error(), address)
-}
-
-// excerpt is what an error shows of an answer: one short line.
-func excerpt(answer []byte, address *url.URL) string {
-	return cut(redact(inline(string(answer)), address), maxExcerpt)
-}
-
-// redact takes out whatever part of the address the other side has echoed.
-func redact(text string, address *url.URL) string {
-	for _, secret := range secretParts(address) {
-		text = strings.ReplaceAll(text, secret, "[redacted]")
-	}
-	return text
-}
-
-// secretParts lists what must not be shown of an address, longest first: the
-// whole, then path and query, then each part of them that can be a token.
-func secretParts(u *url.URL) []string {
-	const shortest = 6
-	parts := []string{u.String(), u.RequestURI(), u.Path, u.EscapedPath(), u.RawQuery}
-	parts = append(parts, strings.Split(u.Path, "/")...)
-	parts = append(parts, strings.Split(u.EscapedPath(), "/")...)
-	for _, values := range u.Query() {
-		parts = append(parts, values...)
-	}
-	if password, ok := u.User.Password(); ok {
-		parts = append(parts, password)
-	}
-	kept := parts[:0]
-	for _, part := range parts {
-		if len(part) >= shortest {
-			kept = append(kept, part)
-		}
-	}
-	return kept
+	return param
 }
 
 // retryAfter reads a Retry-After header, seconds (Discord sends fractions) or an

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
+	"github.com/skycrafters/responder/internal/outbound"
 )
 
 const token = "T0KEN-very-secret"
@@ -61,6 +62,8 @@ func (s *sink) catalogue() responder.Catalogue {
 		Getenv:  func(name string) string { return s.env[name] },
 		Now:     func() time.Time { return clock },
 		Version: "1.2.3",
+
+		Transport: outbound.Transport(outbound.Options{Loopback: true}),
 	})
 }
 
@@ -99,7 +102,7 @@ func TestWebhookRequest(t *testing.T) {
 	}
 	got := s.last(t)
 	for name, want := range map[string]string{
-		"Idempotency-Key": "run1/2.1", "User-Agent": "responder/1.2.3", "Content-Type": "application/json",
+		"Idempotency-Key": "run1/2.1", "User-Agent": "responder/1.2.3", "Content-Type": "application/json; charset=utf-8",
 	} {
 		if got.header.Get(name) != want {
 			t.Errorf("%s: got %q, want %q", name, got.header.Get(name), want)

@@ -69,6 +69,7 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 	}
 	if state.Kind == responder.Notice {
 		call.Prefix, call.Question = prefix(w.run), question(w.run, task.Path)
+		call.Earlier, call.Progress = earlier(w.run, task.Path, state.Action), comeTo(w.run, task.Path)
 	}
 	f := flight{
 		path: task.Path, look: w.looks(task, state), action: action, kind: state.Kind,

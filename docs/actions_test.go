@@ -2,6 +2,7 @@ package docs
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -47,13 +48,14 @@ malformed fails the step for good; it never means "all".
 The permissions are what ` + "`responder policy`" + ` collects for the flows that are enabled. Those of a repair count where its flow is live.
 `)
 	for _, name := range names {
-		b.WriteString(describe(t, all[name].Spec()))
+		b.WriteString(describe(t, all[name]))
 	}
 	same(t, "actions.md", b.String())
 }
 
-func describe(t *testing.T, spec responder.Spec) string {
+func describe(t *testing.T, action responder.Action) string {
 	t.Helper()
+	spec := action.Spec()
 	var b strings.Builder
 	b.WriteString("\n## " + spec.Name + "\n\nA " + string(spec.Kind) + ". " + spec.Doc + "\n\n" + example(t, spec) + "\n")
 	var rows [][]string
@@ -72,8 +74,65 @@ func describe(t *testing.T, spec responder.Spec) string {
 		}
 		b.WriteString("\n" + table([]string{"permission", "on"}, rows))
 	}
-	b.WriteString("\n" + notes(t, spec.Name) + "\n")
+	b.WriteString("\n" + notes(t, spec.Name) + "\n" + standing(t, action))
 	return b.String()
+}
+
+// standing says what holds an action to its word: how it is verified, what puts
+// it back, and where it is tested.
+func standing(t *testing.T, action responder.Action) string {
+	t.Helper()
+	spec := action.Spec()
+	var rows [][]string
+	if _, ok := action.(responder.Verifier); ok {
+		rows = append(rows, []string{"verified", "before a second try of unknown outcome, by looking"})
+	}
+	if spec.Inverse != "" {
+		rows = append(rows, []string{"put back by", spec.Inverse})
+	}
+	rows = append(rows, []string{"tested", tested(t, spec.Name)})
+	return "\n" + table([]string{"", ""}, rows)
+}
+
+// tested says which tests name an action, by what they run it against.
+func tested(t *testing.T, name string) string {
+	t.Helper()
+	against := func(pattern string) (files []string) {
+		paths, err := filepath.Glob(root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			if strings.Contains(read(t, path), `"`+name+`"`) {
+				files = append(files, code(strings.TrimPrefix(path, root)))
+			}
+		}
+		return files
+	}
+	var all []string
+	by := func(what string, files []string) {
+		if len(files) > 0 {
+			all = append(all, what+": "+strings.Join(files, ", "))
+		}
+	}
+	unit := against("actions/*_test.go")
+	emulated := func(file string) bool { return strings.Contains(file, "moto_test.go") }
+	var alone, moto []string
+	for _, file := range unit {
+		switch {
+		case emulated(file):
+			moto = append(moto, file)
+		case !strings.Contains(file, "example_test.go") && !strings.Contains(file, "catalogue_test.go"):
+			alone = append(alone, file)
+		}
+	}
+	by("against stand-ins that refuse what the service refuses", alone)
+	by("against an emulator of AWS", moto)
+	by("in the deployed stack", against("cmd/internal/stacktest/*_test.go"))
+	if len(alone) == 0 {
+		t.Errorf("%s is tested nowhere", name)
+	}
+	return strings.Join(all, "; ")
 }
 
 func shape(p responder.Param) string {
@@ -117,10 +176,16 @@ func example(t *testing.T, spec responder.Spec) string {
 	const launched = "action == \"ec2:RunInstances\" && ok\n    resources: ['map(resp.instancesSet.items, .instanceId)']"
 	texts := map[string]string{
 		"SendSlack": "```yaml steps\n- SendSlack: {webhookURL: \"secret:slack\", template: aws-event}\n- SendSlack:\n    message:\n      header: \"{{ title }}\"\n" +
-			"      values:\n        - {label: Account, value: \"{{ account.name }}\"}\n        - {label: Region, value: \"{{ region }}\"}\n```\n",
-		"SendDiscord":            "```yaml steps\n- SendDiscord: {webhookURL: \"secret:discord\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
-		"SendGoogleChat":         "```yaml steps\n- SendGoogleChat: {webhookURL: \"secret:google-chat\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
-		"SendEmail":              "```yaml steps\n- SendEmail: {subject: \"{{ pretty(severity) }}: {{ title }}\"}\n```\n",
+			"      values:\n        - {label: Account, value: \"{{ account.name }}\"}\n        - {label: Region, value: \"{{ region }}\"}\n" +
+			"- SendSlack: {token: \"secret:slack-bot\", channel: \"#alerts\", thread: true}\n```\n",
+		"SendDiscord":    "```yaml steps\n- SendDiscord: {webhookURL: \"secret:discord\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
+		"SendGoogleChat": "```yaml steps\n- SendGoogleChat: {webhookURL: \"secret:google-chat\", message: \"{{ title }} in {{ account.name }}\"}\n```\n",
+		"SendEmail": "```yaml steps\n- SendEmail: {subject: \"{{ pretty(severity) }}: {{ title }}\"}\n" +
+			"- SendEmail: {from: Responder <alerts@example.com>, to: [ops@example.com]}\n```\n",
+		"SendTeams": "```yaml steps\n- SendTeams: {webhookURL: \"secret:teams\", template: aws-event}\n```\n",
+		"SendPagerDuty": "```yaml steps\n- SendPagerDuty: {routingKey: \"secret:pagerduty\"}\n- wait: 10m\n- check: {}\n- remediate: {}\n" +
+			"- SendPagerDuty: {routingKey: \"secret:pagerduty\", event: resolve}\n```\n",
+		"SendWebhook":            "```yaml steps\n- SendWebhook: {url: \"secret:siem\", signingKey: \"secret:siem-key\"}\n```\n",
 		"IAMUserExists":          bound("check", user, created),
 		"IAMDeleteUser":          bound("remediate", user, created),
 		"IAMDisableAccessKeys":   bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
@@ -141,31 +206,67 @@ func example(t *testing.T, spec responder.Spec) string {
 	return text
 }
 
+// webhookNotes say what is posted, and how to see that it is genuine.
+func webhookNotes(t *testing.T) string {
+	t.Helper()
+	return "What is posted is `{v, run: {id, step, flow}, dry, account, region, message, question, finding}`; the finding holds the event as it came. `v` is 1, and new keys may come. " +
+		"A template takes the place of all of it. The header `Idempotency-Key` is the same at each attempt.\n\n" +
+		"With a `signingKey` the header `X-Responder-Signature` is `t=MOMENT,v1=SIGNATURE`: the moment in Unix seconds, and the HMAC-SHA256 of `MOMENT.BODY` in hexadecimal. " +
+		"To verify it, in Python:\n\n```python\n" + `def genuine(header: str, body: bytes, key: bytes) -> bool:
+    t, v1 = (part.split("=", 1)[1] for part in header.split(","))
+    want = hmac.new(key, t.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(v1, want) and abs(time.time() - int(t)) <= 300
+` + "```\n\n"
+}
+
 // notes are the limits that an action keeps, and how it fails.
 func notes(t *testing.T, name string) string {
 	t.Helper()
 	hook := limitsOf(t, "actions/webhook.go")
-	webhook := "An address is `https`, or `http` on this machine itself. Redirects are not followed. No answer within " + hook.span("webhookTimeout") +
+	const putting = " A question is put before all else, with its plan and how to answer."
+	webhook := "An address is `https`, or `http` on this machine itself, and public unless allowed by name ([security](security.md#what-leaves-by-http)). Redirects are not followed. No answer within " + hook.span("webhookTimeout") +
 		", 408, 429 and 5xx are tried again, not before what `Retry-After` asks for; any other answer but 2xx fails the step."
 	switch name {
 	case "SendSlack":
 		l := limitsOf(t, "actions/send_slack.go")
 		return "Slack's limits are kept, over-long texts are cut: a header " + l.count("slackHeader") + " characters, a text " + l.count("slackText") +
 			", a field " + l.count("slackField") + ", " + l.count("slackFields") + " fields, " + l.count("slackElements") + " elements of a context, " + l.count("slackBlocks") +
-			" blocks. Blocks that come out empty are left out. What comes from an event cannot be a link or a mention. " + webhook
+			" blocks. Blocks that come out empty are left out. What comes from an event cannot be a link or a mention. " + webhook + `
+
+With a ` + "`token`" + ` the message is posted by ` + "`chat.postMessage`" + `, and the result says where it stands. With ` + "`thread: true`" + ` the first message of a run to a
+channel begins a thread, and the later ones answer in it; each also writes the first one anew, with which step was last and how many are done. So
+it is as fresh as the last notice: a notice at a flow's end closes it. A first message that cannot be written anew fails nothing, and the result says so.
+Slack has no key by which it would know a message that is posted again: where an answer is lost, the message stands there twice.
+
+Under an approval the question comes first: its plan, all of it and as it is, and buttons *Approve* and *Deny* (of a veto, *Object*). A plan that is too
+long to be shown whole has no buttons. The buttons need an app whose interactivity points at Responder.`
 	case "SendDiscord":
 		l := limitsOf(t, "actions/send_discord.go")
 		return "Discord's limits are kept, over-long texts are cut: the content " + l.count("discordContent") + " characters, " + l.count("discordEmbeds") + " embeds with together " +
 			l.count("discordTotal") + ", a title " + l.count("discordTitle") + ", a description " + l.count("discordDescription") + ", " + l.count("discordFields") + " fields, a field's value " +
-			l.count("discordFieldValue") + ". Fields that come out empty are left out. What comes from an event cannot be Markdown or a mention. " + webhook
+			l.count("discordFieldValue") + ". Fields that come out empty are left out. What comes from an event cannot be Markdown or a mention." + putting + " " + webhook
 	case "SendGoogleChat":
 		l := limitsOf(t, "actions/send_google_chat.go")
 		return "Google Chat's limits are kept, over-long texts are cut: a message " + l.count("googleMessage") + " bytes, " + l.count("googleWidgets") + " widgets; a title " +
-			l.count("googleTitle") + " characters, a text " + l.count("googleText") + ". Widgets that come out empty are left out. What comes from an event cannot be HTML. " + webhook
+			l.count("googleTitle") + " characters, a text " + l.count("googleText") + ". Widgets that come out empty are left out. What comes from an event cannot be HTML." + putting + " " + webhook
+	case "SendTeams":
+		l := limitsOf(t, "actions/send_teams.go")
+		return "The address is that of a workflow that begins when a Teams webhook request is received. What is sent is an Adaptive Card, version 1.4, of at most " + l.count("teamsMessage") +
+			" bytes: over-long texts are cut, then elements, " + l.count("teamsElements") + " at most. What comes from an event is no Markdown: it stands in runs of text, and its brackets are written wide." + putting + " " + webhook
+	case "SendPagerDuty":
+		l := limitsOf(t, "actions/send_pagerduty.go")
+		return "The alert's key is the run's id, so a run has one alert however often it is told, and `acknowledge` and `resolve` mean that one. A severity of VERY_HIGH or above is PagerDuty's " +
+			"`critical`, HIGH its `error`, MEDIUM its `warning`, what is below its `info`. A summary has at most " + l.count("pagerSummary") + " characters, a detail " + l.count("pagerDetail") + ". " + webhook
+	case "SendWebhook":
+		return webhookNotes(t) + webhook
 	case "SendEmail":
 		l := limitsOf(t, "actions/send_email.go")
 		return "SNS's limits are kept: a subject has at most " + l.count("snsSubject") + " characters, a message " + l.size("snsMessage") +
-			"; what is over is cut off the end, with a note. The topic is a standard one: FIFO topics have no e-mail subscriptions. It is asked in the region that its ARN names."
+			"; what is over is cut off the end, with a note. The topic is a standard one: FIFO topics have no e-mail subscriptions. It is asked in the region that its ARN names." + `
+
+With ` + "`from` and `to`" + ` the mail goes by SES, to at most ` + limitsOf(t, "actions/email_ses.go").count("sesRecipients") + ` addresses, as text and as HTML that fetches nothing and has no links; each body is at most ` +
+			limitsOf(t, "actions/email_ses.go").size("sesBody") + `. The permission is then ` + "`ses:SendEmail`" + ` on the sender's identity or its domain's, and for that sender alone. Neither SES nor SNS has a key by which
+it would know a mail that is sent again: where an answer is lost, it comes twice.`
 	case "IAMUserExists":
 		return "No user of that name, or one with another `id`: the check says no, and the flow stops."
 	case "IAMDeleteUser":

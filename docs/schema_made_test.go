@@ -202,6 +202,8 @@ func params(spec responder.Spec) object {
 
 func param(p responder.Param) object {
 	switch {
+	case p.Static && p.Type == responder.ListParam:
+		return listOf(ref("static"))
 	case p.Static:
 		return ref("static")
 	case p.Type == responder.ListParam:

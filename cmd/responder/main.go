@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -20,6 +21,7 @@ import (
 	"github.com/skycrafters/responder/actions"
 	"github.com/skycrafters/responder/internal/faults"
 	"github.com/skycrafters/responder/internal/lang"
+	"github.com/skycrafters/responder/internal/outbound"
 )
 
 // Exit codes.
@@ -50,6 +52,8 @@ type app struct {
 
 	rules, flows string // --rules, --flows
 	format       string // --format: text or json
+
+	wayOut http.RoundTripper // for what actions send; see setOut
 }
 
 // inputError ends a command with exit code 1: what it was given has errors,
@@ -120,7 +124,7 @@ func (a *app) root() *cobra.Command {
 			if a.format != "text" && a.format != "json" {
 				return usagef("--format is text or json, not %q", a.format)
 			}
-			return nil
+			return a.setOut()
 		},
 	}
 	root.Args = func(_ *cobra.Command, args []string) error {
@@ -159,7 +163,19 @@ func args(least, most int, what string) cobra.PositionalArgs {
 
 // catalogue is the set of actions. secrets may be nil where none acts.
 func (a *app) catalogue(secrets responder.Secrets) responder.Catalogue {
-	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS(), Transport: faults.Transport()})
+	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS(), Transport: a.wayOut})
+}
+
+// setOut reads from the environment where actions may send to. Here, what is
+// written as this machine itself is one of those places.
+func (a *app) setOut() error {
+	options, err := outbound.Settings(a.getenv)
+	if err != nil {
+		return &usageError{err}
+	}
+	options.Loopback = true
+	a.wayOut = faults.Transport(outbound.Transport(options))
+	return nil
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/skycrafters/responder"
@@ -69,7 +70,9 @@ func escapeHarmful(data []byte) []byte {
 	escaped := make([]byte, 0, len(data)+16)
 	for _, r := range string(data) {
 		if harmful(r) {
-			escaped = fmt.Appendf(escaped, "\\u%04x", r)
+			for _, unit := range utf16.Encode([]rune{r}) {
+				escaped = fmt.Appendf(escaped, "\\u%04x", unit)
+			}
 		} else {
 			escaped = utf8.AppendRune(escaped, r)
 		}
@@ -77,13 +80,13 @@ func escapeHarmful(data []byte) []byte {
 	return escaped
 }
 
-// harmful reports whether a character makes a terminal do something, or show
-// text in another order than it stands in.
+// harmful reports whether a character makes a terminal do something, shows text
+// in another order than it stands in, or shows nothing at all.
 func harmful(r rune) bool {
 	if r == '\n' || r == '\t' {
 		return false
 	}
-	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+	return unicode.In(r, unicode.Cc, unicode.Cf) || r == 0x2028 || r == 0x2029
 }
 
 // isTerminal reports whether a stream of the app is a terminal that people are at.
@@ -100,7 +103,8 @@ func isTerminal(stream any) bool {
 }
 
 // clean makes a text from outside harmless to a terminal: control characters
-// but newlines and tabs, and those that turn the writing direction, are left out.
+// but newlines and tabs, and those that turn the writing direction or show
+// nothing, are left out.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if harmful(r) {

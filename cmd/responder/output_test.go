@@ -43,7 +43,7 @@ func TestUnwritten(t *testing.T) {
 	}
 }
 
-const harmfulText = "a\x1b[31m\u009b31m\u202eb\u2066c\u007fd\ne\tf"
+const harmfulText = "a\x1b[31m\u009b31m\u202eb\u2066c\u007fd\u200b\u2028\U000e0041\ne\tf"
 
 // TestHarmless: what others write cannot steer a terminal.
 func TestHarmless(t *testing.T) {
@@ -57,7 +57,7 @@ func TestHarmless(t *testing.T) {
 	if err := (&app{stdout: &out}).printJSON(map[string]string{harmfulText: "ü <" + harmfulText}); err != nil {
 		t.Fatal(err)
 	}
-	const text = `a\u001b[31m\u009b31m\u202eb\u2066c\u007fd\ne\tf`
+	const text = `a\u001b[31m\u009b31m\u202eb\u2066c\u007fd\u200b\u2028\udb40\udc41\ne\tf`
 	if got, want := out.String(), `{"`+text+`":"ü <`+text+`"}`+"\n"; got != want {
 		t.Errorf("printJSON gives %s, want %s", got, want)
 	}

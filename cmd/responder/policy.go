@@ -85,7 +85,7 @@ type policyStatement struct {
 func policyOf(d *wiring.Definitions, catalogue responder.Catalogue) policyDocument {
 	document := policyDocument{Version: "2012-10-17", Statement: []policyStatement{}}
 	for _, name := range wiring.ActionsUsed(d, catalogue) {
-		for i, p := range catalogue[name].Spec().Permissions {
+		for i, p := range wiring.Permissions(d, catalogue, name) {
 			sid := name
 			if i > 0 {
 				sid = fmt.Sprintf("%s%d", name, i+1)

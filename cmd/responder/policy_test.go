@@ -46,6 +46,8 @@ func TestPolicyFollowsFlows(t *testing.T) {
 		"armed and disabled": {local: "flows: [{name: NonCompliantUserCreated, repairs: live, enabled: false}]", exact: []string{"ec2:DescribeInstances", "sns:Publish"}},
 		"repairs off":        {local: "flows: [{name: NonCompliantUserCreated, repairs: 'off'}, {name: UnauthorizedInstanceCreated, repairs: 'off'}]", exact: dry},
 		"notices alone":      {flows: "flows:\n  - {rule: RootLogin, sequential: [SendEmail: {}]}\n  - {rule: NonCompliantUserCreated, sequential: [SendSlack: {webhookURL: 'env:X'}]}\n", exact: []string{"sns:Publish"}, lacks: []string{"iam:", "ec2:"}},
+		"e-mails by SES":     {flows: "flows:\n  - {rule: RootLogin, sequential: [SendEmail: {from: a@example.com, to: b@example.com}]}\n", exact: []string{"ses:SendEmail"}},
+		"e-mails by both":    {flows: "flows:\n  - {rule: RootLogin, sequential: [SendEmail: {from: a@example.com, to: b@example.com}, SendEmail: {}, SendEmail: {from: a@example.com, to: c@example.com}]}\n", exact: []string{"ses:SendEmail", "sns:Publish"}},
 		"no e-mails":         {flows: "flows:\n  - {rule: NonCompliantUserCreated, sequential: [check: {}]}\n", exact: []string{"iam:GetUser"}},
 		"a check of a glob":  {flows: "flows:\n  - {name: all, rules: ['*'], sequential: [check: {}]}\n", exact: []string{"ec2:DescribeInstances", "iam:GetUser"}},
 		"inside of steps":    {flows: "flows:\n  - {rule: RootLogin, sequential: [{if: 'true || severity > LOW', then: [], else: [SendEmail: {}]}]}\n", exact: []string{"sns:Publish"}},
@@ -74,6 +76,17 @@ func TestPolicyFollowsFlows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPolicyOfSES: a mail may be sent as its author says, and as nobody else.
+func TestPolicyOfSES(t *testing.T) {
+	c := newCLI(t)
+	c.write("flows.yml", "flows:\n  - {rule: RootLogin, sequential: [SendEmail: {from: 'Responder <a@example.com>', to: [b@example.com]}]}\n  - {rule: NonCompliantUserCreated, sequential: [SendEmail: {from: a@example.com, to: [c@example.com]}]}\n")
+	out, _ := c.run(exitDone, "policy", "--format", "json")
+	const want = `{"Version":"2012-10-17","Statement":[{"Sid":"SendEmail","Effect":"Allow","Action":["ses:SendEmail"],"Resource":["arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/a@example.com","arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/example.com"],"Condition":{"StringEquals":{"ses:FromAddress":"a@example.com"}}}]}`
+	if strings.TrimSpace(out) != want {
+		t.Errorf("got %s", out)
 	}
 }
 

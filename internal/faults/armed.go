@@ -44,13 +44,13 @@ func Point(operation, stage string) {
 }
 
 // Transport marks the points around a request to the other side of an action.
-func Transport() http.RoundTripper { return transport{} }
+func Transport(next http.RoundTripper) http.RoundTripper { return transport{next} }
 
-type transport struct{}
+type transport struct{ next http.RoundTripper }
 
-func (transport) RoundTrip(request *http.Request) (*http.Response, error) {
+func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	Point("act", "begun")
-	response, err := http.DefaultTransport.RoundTrip(request)
+	response, err := t.next.RoundTrip(request)
 	Point("act", "answered")
 	return response, err
 }

@@ -324,6 +324,7 @@ func TestTemplateParameters(t *testing.T) {
 		{template, "KmsKeyArn", []string{"", region + "key/0a-b", "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1"},
 			[]string{"alias/x", region + "alias/x", "0a-b", region + "key/*"}},
 		{template, "SlackWebhookUrl", []string{"", "https://hooks.slack.com/x"}, []string{"http://x", "https://a b"}},
+		{template, "AllowPrivateHosts", []string{"", "localhost", "chat.corp.example, 10.1.0.0/16,fd12::/16"}, []string{"*", "https://x y", ",", "a,,b", "a\n"}},
 		{forwarder, "Name", []string{"responder", "r"}, []string{"", "a b", "1a", strings.Repeat("a", 40)}},
 		{forwarder, "HomeAccount", []string{"", "111122223333"}, []string{"1", "arn"}},
 		{forwarder, "HomeRegion", []string{"", "us-east-1", "us-gov-west-1", "ap-southeast-7"}, []string{"us", "US-EAST-1", "*"}},

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/skycrafters/responder"
@@ -39,4 +40,31 @@ func ActionsUsed(d *Definitions, catalogue responder.Catalogue) []string {
 		})
 	}
 	return slices.Sorted(maps.Keys(used))
+}
+
+// Permissions gives what an action needs for the enabled flows: what its Spec
+// declares or, of a notice whose parameters decide it, what its steps need.
+func Permissions(d *Definitions, catalogue responder.Catalogue, name string) []responder.Permission {
+	action := catalogue[name]
+	narrower, ok := action.(responder.Narrower)
+	if !ok || action.Spec().Kind != responder.Notice {
+		return action.Spec().Permissions
+	}
+	var needed []responder.Permission
+	for _, flow := range d.Flows.All() {
+		if flow.Disabled {
+			continue
+		}
+		dispatch.Walk(flow.Steps, func(_ string, step *responder.Step) {
+			if step.Action != name {
+				return
+			}
+			for _, p := range narrower.Needs(responder.Call{Params: step.Params}) {
+				if !slices.ContainsFunc(needed, func(known responder.Permission) bool { return reflect.DeepEqual(known, p) }) {
+					needed = append(needed, p)
+				}
+			}
+		})
+	}
+	return needed
 }
