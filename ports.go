@@ -100,6 +100,9 @@ type RunParker interface {
 	// touching what is stored of it: whoever can decode it will go on with it
 	// then. ErrNotFound.
 	Park(ctx context.Context, id string, until time.Time) error
+	// Unpark shows a run as what is stored of it says, and puts its Due back,
+	// where Park has been since that was stored. nil, too, where it has not.
+	Unpark(ctx context.Context, run *Run) error
 }
 
 // RunQuery selects runs; zero fields select all.

@@ -147,6 +147,8 @@ const (
 // StepState is what a run knows of one of its steps.
 type StepState struct {
 	State    StepStatus     `json:"state"`
+	Began    time.Time      `json:"began,omitzero"`   // when it was reached; zero in runs from before this was noted
+	Ended    time.Time      `json:"ended,omitzero"`   // when it came to the end that State is; zero while it has not
 	Action   string         `json:"action,omitempty"` // what the step does; for check and remediate, what the rule bound
 	Kind     Kind           `json:"kind,omitempty"`   // of the action
 	Branch   string         `json:"branch,omitempty"` // of an if: "then" or "else"

@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,6 +64,48 @@ func (u *undecodable) Park(_ context.Context, id string, until time.Time) error 
 	defer u.mu.Unlock()
 	u.parked[id] = until
 	return nil
+}
+
+func (u *undecodable) Unpark(context.Context, *responder.Run) error { return errors.New("what?") }
+
+// unparking notes which runs are given their places back.
+type unparking struct {
+	*memory.Runs
+	unparked []string
+}
+
+func (u *unparking) Park(context.Context, string, time.Time) error { return errors.New("what?") }
+
+func (u *unparking) Unpark(_ context.Context, run *responder.Run) error {
+	u.unparked = append(u.unparked, string(run.State))
+	return nil
+}
+
+// TestUnpark: a wake of a run that needs nothing gives it its place in the store
+// back, in case somebody who could not decode it has put it by.
+func TestUnpark(t *testing.T) {
+	w := newWorld(t, "flows: [{name: f, rule: UnauthorizedInstanceCreated, sequential: [wait: 10d]}]")
+	store := &unparking{Runs: w.runs}
+	w.config.Runs = store
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	w.turn(w.dispatcher())
+	wake := func() {
+		body, err := responder.Bell{Wake: w.get("f").ID}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if failures := w.dispatcher().Handle(context.Background(), []responder.Delivery{{ID: "1", Body: body}}); len(failures) != 0 {
+			t.Fatal(failures)
+		}
+	}
+	wake()
+	if _, err := w.control().Cancel(context.Background(), w.get("f").ID, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	wake()
+	if want := []string{"waiting", "cancelled"}; !slices.Equal(store.unparked, want) {
+		t.Errorf("unparked %v, want %v", store.unparked, want)
+	}
 }
 
 // The wake of a run that cannot be decoded is no dead letter; the run is parked.

@@ -117,6 +117,25 @@ func Apply(run *responder.Run, o Outcome, now time.Time, jitter func() float64) 
 	}
 	o.apply(&change{step: step, state: state, now: now, jitter: jitter})
 	closeGroups(after, now)
+	return dated(run, after, now)
+}
+
+// dated notes in a run when steps were reached and when they came to their ends,
+// as far as it differs from what it was before.
+func dated(before, after *responder.Run, now time.Time) *responder.Run {
+	for path, state := range after.Steps {
+		was := before.Steps[path]
+		if was == nil {
+			state.Began = now
+		}
+		switch {
+		case was != nil && was.State == state.State:
+		case over(state.State):
+			state.Ended = now
+		default:
+			state.Ended = time.Time{}
+		}
+	}
 	return after
 }
 

@@ -158,7 +158,7 @@ func (r *record) check() error {
 // timeless is a step without times, and without how it is said that a worker was
 // lost: one that died says nothing.
 func timeless(s responder.StepState) responder.StepState {
-	s.Due = time.Time{}
+	s.Began, s.Ended, s.Due = time.Time{}, time.Time{}, time.Time{}
 	attempts := make([]responder.Attempt, len(s.Attempts))
 	for i, a := range s.Attempts {
 		a.Began, a.Ended = time.Time{}, time.Time{}

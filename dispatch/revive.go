@@ -30,7 +30,7 @@ func cancelled(run *responder.Run, entry responder.Audit) *responder.Run {
 		after.Cause += ": " + entry.Why
 	}
 	after.Audit = append(after.Audit[:len(after.Audit):len(after.Audit)], entry)
-	return after
+	return dated(run, after, entry.At)
 }
 
 // landed gives a cancelled run with what came of the attempts that were under
@@ -46,7 +46,7 @@ func landed(run, seen *responder.Run) *responder.Run {
 		copy(state.Attempts, own.Attempts[:n])
 		state.Error = own.Attempts[n-1].Error
 		if over(own.State) && len(own.Attempts) == n {
-			state.State, state.Result, state.Error = own.State, own.Result, own.Error
+			state.State, state.Ended, state.Result, state.Error = own.State, own.Ended, own.Result, own.Error
 		}
 	}
 	return after
@@ -68,7 +68,7 @@ func retried(run *responder.Run, entry responder.Audit) *responder.Run {
 		after.Deadline = after.Due.Add(after.Flow.Timeout)
 	}
 	after.Audit = append(after.Audit[:len(after.Audit):len(after.Audit)], entry)
-	return after
+	return dated(run, after, entry.At)
 }
 
 // reviver makes the steps that ended a run ready to be taken once more. It

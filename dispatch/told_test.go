@@ -137,8 +137,9 @@ func TestDeadlineMidBatch(t *testing.T) {
 	}
 }
 
-// TestParkedIsTold: also a finding that meets a run which cannot be decoded is
-// not dropped.
+// TestParkedIsTold: a wake parks a run that cannot be decoded. A finding that
+// meets one is taken care of, for its run is there; it parks nothing, for that run
+// may be over.
 func TestParkedIsTold(t *testing.T) {
 	w := newWorld(t, shortFlow)
 	var told audience
@@ -146,7 +147,8 @@ func TestParkedIsTold(t *testing.T) {
 	f := w.finding("UnauthorizedInstanceCreated")
 	w.send(f)
 	w.turn(w.dispatcher())
-	w.config.Runs = &undecodable{Runs: w.runs, parked: map[string]time.Time{}}
+	store := &undecodable{Runs: w.runs, parked: map[string]time.Time{}}
+	w.config.Runs = store
 	d := w.dispatcher()
 	wake, err := responder.Bell{Wake: "r"}.Encode()
 	if err != nil {
@@ -157,8 +159,8 @@ func TestParkedIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	failures := d.Handle(context.Background(), []responder.Delivery{{ID: "1", Body: wake}, {ID: "2", Body: again}})
-	if len(failures) != 1 || failures[0].ID != "2" || failures[0].Dead || !errors.Is(failures[0].Err, responder.ErrFutureVersion) {
-		t.Errorf("failures are %v, want the finding's", failures)
+	if len(failures) > 0 || len(store.parked) != 1 {
+		t.Errorf("failures are %v, parked %v", failures, store.parked)
 	}
 	if !slices.Equal(told.parked, []string{"r"}) || told.repeated != 1 {
 		t.Errorf("told of %v parked, %d repeated", told.parked, told.repeated)

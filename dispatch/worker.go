@@ -20,7 +20,11 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 	if run == nil {
 		var err error
 		run, err = d.Runs.Get(ctx, j.id)
-		if j.woken && errors.Is(err, responder.ErrUndecodable) {
+		if errors.Is(err, responder.ErrUndecodable) {
+			if !j.woken { // its run is there: what is due of it the sweep sees to
+				d.Logger.Warn().Str("run", j.id).Err(err).Msg("a finding's run is there, but cannot be decoded")
+				return nil
+			}
 			return d.park(ctx, j.id, err)
 		}
 		if err != nil {
@@ -28,7 +32,10 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		}
 	}
 	now := d.now()
-	if run.State.Ended() || run.Lease.After(now) {
+	if run.State.Ended() {
+		return d.unpark(ctx, j, run)
+	}
+	if run.Lease.After(now) {
 		return nil
 	}
 	if run.Flow.Digest == "" && len(run.Flow.Steps) == 0 {
@@ -42,7 +49,7 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		if j.woken && next.Until.Sub(now) <= earlyBy {
 			return d.ring(ctx, run.ID, next.Until, now)
 		}
-		return nil
+		return d.unpark(ctx, j, run)
 	}
 	w, err := d.worker(run)
 	if err != nil { // written by another version, in words this one does not know
@@ -67,6 +74,19 @@ func (d *Dispatcher) park(ctx context.Context, id string, cause error) error {
 	}
 	if err := parker.Park(ctx, id, d.now().Add(parkFor)); err != nil && !errors.Is(err, responder.ErrNotFound) {
 		return fmt.Errorf("park run %s: %w", id, err)
+	}
+	return nil
+}
+
+// unpark gives a run its place in the store back, if somebody who could not decode
+// it has put it by: a wake for a run that needs nothing is a sign of that.
+func (d *Dispatcher) unpark(ctx context.Context, j job, run *responder.Run) error {
+	parker, ok := d.Runs.(responder.RunParker)
+	if !ok || !j.woken {
+		return nil
+	}
+	if err := parker.Unpark(ctx, run); err != nil {
+		return fmt.Errorf("unpark run %s: %w", run.ID, err)
 	}
 	return nil
 }
@@ -462,7 +482,7 @@ func settle(run *responder.Run, at Decision, now time.Time) *responder.Run {
 	default:
 		rested.State, rested.Due = responder.RunWaiting, at.Until
 	}
-	return rested
+	return dated(run, rested, now)
 }
 
 // runOver is why a step was given up that had not come to its end with its run.

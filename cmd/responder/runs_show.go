@@ -70,6 +70,9 @@ func (a *app) tellStep(r *responder.Run, path string, step *responder.Step) {
 	tell := func(format string, args ...any) {
 		fmt.Fprintf(a.stdout, "%s%s\n", deeper, fmt.Sprintf(format, args...))
 	}
+	if when := span(state); when != "" && len(state.Attempts) == 0 { // attempts have their own
+		tell("%s", when)
+	}
 	for _, why := range decisions(r, path, step) {
 		tell("%s", line(why, 300))
 	}
@@ -97,6 +100,21 @@ func (a *app) tellStep(r *responder.Run, path string, step *responder.Step) {
 		}
 		tell("%s: %s", line(key, 40), line(string(value), 300))
 	}
+}
+
+// span says when a step was reached, and when it came to its end; "" of a run
+// from before that was noted.
+func span(state *responder.StepState) string {
+	began, over := moment(state.Began), moment(state.Ended)
+	switch {
+	case state.Began.IsZero():
+		return ""
+	case state.Ended.IsZero():
+		return "since " + began
+	case began == over:
+		return "at " + began
+	}
+	return "from " + began + " to " + over
 }
 
 // ended reports whether a step's mark tells of its error.

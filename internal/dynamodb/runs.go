@@ -113,6 +113,29 @@ func (r *Runs) Park(ctx context.Context, id string, until time.Time) error {
 	return nil
 }
 
+// Unpark implements responder.RunParker: one conditional write.
+func (r *Runs) Unpark(ctx context.Context, run *responder.Run) error {
+	if run.State == responder.RunParked {
+		return nil // not only in the index
+	}
+	names := map[string]string{"#state": attrState, "#due": attrDue, "#version": attrVersion}
+	values := item{":parked": text(string(responder.RunParked)), ":state": text(string(run.State)), ":version": number(run.Version)}
+	update, only := "SET #state = :state REMOVE #due", "#version = :version AND #state = :parked"
+	if !run.Due.IsZero() {
+		update, values[":due"] = "SET #state = :state, #due = :due", text(stamp(run.Due))
+	}
+	_, err := r.client.UpdateItem(ctx, &awsdynamodb.UpdateItemInput{
+		TableName: &r.table, Key: item{attrID: text(run.ID)},
+		UpdateExpression: &update, ConditionExpression: &only,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	})
+	var refused *types.ConditionalCheckFailedException
+	if err != nil && !errors.As(err, &refused) {
+		return fmt.Errorf("unpark run %s: %w", run.ID, err)
+	}
+	return nil
+}
+
 // condition is what must hold of an item before it is written over; `:now` in
 // it stands for the time, as expires has it.
 type condition struct {

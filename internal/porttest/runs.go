@@ -318,6 +318,30 @@ func testPark(t *testing.T, h RunsHarness) {
 	if page := h.page(t, responder.RunQuery{}); len(page.Runs) != 1 || page.Runs[0].State != responder.RunParked || page.Runs[0].Title != run.Finding.Title {
 		t.Errorf("listed as %+v", page.Runs)
 	}
+	stale := run.Clone()
+	stale.Version, stale.Due = 7, start.Add(3*time.Hour).UTC()
+	if err := errors.Join(parker.Unpark(t.Context(), stale), parker.Unpark(t.Context(), newRun("none"))); err != nil {
+		t.Error(err)
+	}
+	h.lists(t, responder.RunQuery{State: responder.RunParked}, "a")
+	run.Due = start.Add(2 * time.Hour).UTC()
+	h.save(t, run)
+	if err := parker.Park(t.Context(), "a", start); err != nil {
+		t.Fatal(err)
+	}
+	if err := parker.Unpark(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	h.lists(t, responder.RunQuery{State: run.State}, "a")
+	h.due(t, start.Add(2*time.Hour-1), 10)
+	h.due(t, start.Add(2*time.Hour), 10, "a")
+	if err := parker.Unpark(t.Context(), run); err != nil {
+		t.Errorf("unparking one that is not parked gives %v", err)
+	}
+	h.lists(t, responder.RunQuery{State: run.State}, "a")
+	if err := parker.Park(t.Context(), "a", start); err != nil {
+		t.Fatal(err)
+	}
 	h.save(t, run) // whoever can decode it goes on with it
 	h.lists(t, responder.RunQuery{State: run.State}, "a")
 	if err := parker.Park(t.Context(), "none", start); !errors.Is(err, responder.ErrNotFound) {

@@ -118,6 +118,23 @@ func (s *Runs) Park(ctx context.Context, id string, until time.Time) error {
 	return nil
 }
 
+// Unpark implements responder.RunParker.
+func (s *Runs) Unpark(ctx context.Context, run *responder.Run) error {
+	r, err := newRow(run, run.Version)
+	if err != nil {
+		return failed("unpark run", err)
+	}
+	err = s.db.write(ctx, "unpark run", func(tx *tx) error {
+		_, err := tx.exec(`UPDATE runs SET state = ?, due = ?, summary = ? WHERE id = ? AND version = ? AND state = ?`,
+			r.state, r.due, string(r.summary), run.ID, run.Version, string(responder.RunParked))
+		return err
+	})
+	if err != nil {
+		return failed("unpark run "+run.ID, err)
+	}
+	return nil
+}
+
 // Save implements responder.RunStore.
 func (s *Runs) Save(ctx context.Context, run *responder.Run) error {
 	r, err := newRow(run, run.Version+1)
