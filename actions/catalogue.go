@@ -15,7 +15,8 @@ type Deps struct {
 	// Timeout bounds one webhook request, answer included; 0 means 10 s.
 	Timeout time.Duration
 	// Transport carries requests to what users name; nil means one that reaches
-	// public addresses alone. See internal/outbound.
+	// public addresses, and what the environment allows besides. See
+	// outbound.Settings; where they are wrong, nothing is reached.
 	Transport http.RoundTripper
 	// Secrets resolves secret:NAME; nil: there are none.
 	Secrets responder.Secrets

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"encoding/json"
+	"os"
 	"reflect"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func FuzzTemplate(f *testing.F) {
 		if json.Unmarshal([]byte(data), &body) != nil || body == nil {
 			return
 		}
-		hook := newWebhook(Deps{Now: time.Now, Version: "x"}, references{})
+		hook := newWebhook(Deps{Now: time.Now, Version: "x", Getenv: os.Getenv}, references{})
 		for _, service := range []*chat{newSlack(hook), newSendDiscord(hook), newSendGoogleChat(hook), newSendTeams(hook)} {
 			sent, err := service.payload(responder.Call{Body: body, Prefix: "[DRY RUN] ", Question: &responder.Question{Run: "r", Text: data, Plan: []string{data, "x"}}})
 			if err != nil {

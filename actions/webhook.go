@@ -41,7 +41,7 @@ func newWebhook(deps Deps, refs references) *webhook {
 		timeout = webhookTimeout
 	}
 	if transport == nil {
-		transport = outbound.Transport(outbound.Options{})
+		transport = outbound.FromEnvironment(deps.Getenv)
 	}
 	return &webhook{
 		client: &http.Client{

@@ -163,3 +163,20 @@ func Settings(getenv func(string) string) (Options, error) {
 	o.Proxy = proxy
 	return o, nil
 }
+
+// FromEnvironment gives the way out that the environment allows. Where its
+// settings are wrong nothing is reached, and each request fails with what is wrong.
+func FromEnvironment(getenv func(string) string) http.RoundTripper {
+	options, err := Settings(getenv)
+	if err != nil {
+		return closed{err}
+	}
+	return Transport(options)
+}
+
+type closed struct{ err error }
+
+// RoundTrip implements http.RoundTripper.
+func (c closed) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &Refused{"not judged, for a setting is wrong: " + c.err.Error()}
+}

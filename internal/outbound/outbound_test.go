@@ -281,6 +281,24 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestFromEnvironment(t *testing.T) {
+	port, _ := host(t, ok)
+	for setting, want := range map[string]string{"": "not allowed", "127.0.0.1": "", "*": "ALLOW_PRIVATE_HOSTS"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		way := FromEnvironment(func(name string) string { return map[string]string{"ALLOW_PRIVATE_HOSTS": setting}[name] })
+		response, err := way.RoundTrip(request)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", setting, err)
+		}
+	}
+}
+
 // TestHugeHeaders: an answer's headers are bounded.
 func TestHugeHeaders(t *testing.T) {
 	port, _ := host(t, func(w http.ResponseWriter, _ *http.Request) {
