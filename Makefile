@@ -55,27 +55,15 @@ test-aws: ## Check, build and deploy the templates into an emulator of AWS here,
 test-sam-local: ## Invoke each function with `sam local invoke` in a container (Python 3.11 with venv, a Docker engine)
 	./scripts/test-sam-local.sh
 
-# What test-faults runs, a line each: the package, which tests, and how much of it.
-# The program that dies is the one that is shipped, but for its named points.
-define FAULTS
-./cmd/responder   -run '^Test(Killed|Fault)' -tags faults -seed $(SEED) -rounds $(ROUNDS)
-./internal/sqlite -run '^Test(Killed|Fault)' -tags faults
-./internal/simulation -run '^TestHistories' -first $(SEED) -histories $(HISTORIES)
-endef
-export FAULTS
-ROUNDS ?= 500
+ROUNDS    ?= 500
 HISTORIES ?= 10000
-SEED   ?= 1
+SEED      ?= 1
 
 .PHONY: test-faults
-test-faults: ## Kill, starve and damage the program and its store; what came of it is in dist/faults
+test-faults: ## Kill, starve and damage the program, its store and its way to AWS (Python 3.11 with venv); what came of it is in dist/faults
 	@rm -rf dist/faults && mkdir -p dist/faults
 	@CGO_ENABLED=0 go build -tags faults -trimpath -ldflags "$(LDFLAGS)" -o dist/faults/responder ./cmd/responder
-	@export RESPONDER_EVIDENCE=$(CURDIR)/dist/faults RESPONDER_TEST_PROGRAM=$(CURDIR)/dist/faults/responder; \
-	set -o pipefail; failed=; while read -r arguments; do \
-		eval "set -- $$arguments"; echo "$$@"; \
-		go test -count=1 -timeout 30m -v "$$@" | grep -vE '^(=== |PASS$$)' || failed=yes; \
-	done <<<"$$FAULTS"; [ -z "$$failed" ]
+	@ROUNDS=$(ROUNDS) HISTORIES=$(HISTORIES) SEED=$(SEED) ./scripts/test-faults.sh
 
 ##@ For AWS
 

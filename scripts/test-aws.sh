@@ -64,8 +64,7 @@ ln -s "$PWD/.venv-sam" "$work/live/.venv-sam"
 
 phase "start the emulators"
 certify
-start_ministack ports
-export RESPONDER_TEST_AWS_ENDPOINT=$endpoint
+emulate_aws
 start_moto
 export RESPONDER_TEST_MOTO_ENDPOINT=$moto_endpoint
 
@@ -94,8 +93,9 @@ fi
 
 phase "test the stack, the adapters and the actions"
 packages=$(git ls-files -co --exclude-standard '*_test.go' | xargs grep -lE 'internal/emulator"|RESPONDER_TEST_(AWS|MOTO|STACK)' | xargs -n1 dirname | sort -u | sed 's|^|./|')
-# -parallel: the tests wait for real time, not for a processor.
-TMPDIR=$work go test -json -count=1 -parallel 16 -timeout 20m "$@" $packages | python3 scripts/aws/report.py --show "shown: " ||
+# -parallel: the tests wait for real time, not for a processor. Faults are for
+# scripts/test-faults.sh.
+TMPDIR=$work go test -json -count=1 -parallel 16 -timeout 20m -skip '^TestFault' "$@" $packages | python3 scripts/aws/report.py --show "shown: " ||
   { [ ! -e "$work/stack.log" ] || tail -40 "$work/stack.log" >&2; die "tests failed"; }
 
 say "what the emulators do not show:"

@@ -51,26 +51,35 @@ type ports struct {
 }
 
 func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
+	p, err := onAWS(host, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return newHandler(host, p)
+}
+
+// onAWS gives the ports that the environment names.
+func onAWS(host lambdas.Host, now func() time.Time) (ports, error) {
 	v := host.Variables()
 	findingsURL, deadURL := v.Get("FINDINGS_QUEUE_URL"), v.Get("FINDINGS_DEAD_URL")
 	runsTable, countersTable := v.Get("RUNS_TABLE"), v.Get("COUNTERS_TABLE")
 	secretsPrefix, ownRoles, stack := v.Get("SECRETS_PREFIX"), v.Get("OWN_ROLES"), v.Get("STACK_NAME")
 	if err := v.Err(); err != nil {
-		return nil, err
+		return ports{}, err
 	}
 	findings := sqs.NewQueue(awssqs.NewFromConfig(host.AWS), findingsURL, rand.Float64)
 	tables := awsdynamodb.NewFromConfig(host.AWS)
-	return newHandler(host, ports{
+	return ports{
 		findings:   findings,
-		dead:       sqs.NewDead(findings, deadURL, "findings", time.Now),
-		runs:       dynamodb.NewRuns(tables, runsTable, time.Now),
-		counters:   dynamodb.NewCounters(tables, countersTable, time.Now),
+		dead:       sqs.NewDead(findings, deadURL, "findings", now),
+		runs:       dynamodb.NewRuns(tables, runsTable, now),
+		counters:   dynamodb.NewCounters(tables, countersTable, now),
 		heartbeats: dynamodb.NewHeartbeats(tables, countersTable),
-		secrets:    secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, time.Now),
+		secrets:    secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, now),
 		ownRoles:   strings.Split(ownRoles, ","),
-		metrics:    metrics.New(host.Stdout, stack, time.Now),
-		now:        time.Now,
-	})
+		metrics:    metrics.New(host.Stdout, stack, now),
+		now:        now,
+	}, nil
 }
 
 // newHandler loads rules and flows. What is wrong with them is logged.

@@ -1,5 +1,6 @@
 // Package emulator lets tests of AWS adapters reach an emulator of AWS, if
-// scripts/test-aws.sh (or its reader) has started one. Tests alone import it.
+// scripts/test-aws.sh, scripts/test-faults.sh or their reader has started one.
+// Tests alone import it.
 package emulator
 
 import (

@@ -12,5 +12,13 @@ func Scenarios() []Scenario {
 		{"Read-only folder", "Refused at the start, with the path and what to do."},
 		{"Locked by another program", "Refused, or answered with 503, in bounded time; goes on once it is free."},
 		{"Torn file", "Refused, with the path and what to do, and left as it is; or, of a torn log, opened as it was after a commit."},
+		{"AWS: delivered a hundred times", "One run of each flow, each step of it attempted once."},
+		{"AWS: poison in a batch", "What cannot be handled becomes a dead letter with its cause; all else in its batch is done; nothing comes again for ever."},
+		{"AWS: lost reply of a conditional write", "Made again by the SDK, the write meets itself and counts as done: no run stands still, no step is attempted again, no finding counted twice."},
+		{"AWS: stale worker", "Once it wakes, whatever it writes is refused; what the worker that took over has written stays."},
+		{"AWS: redrive of half-done work", "All is finished; what was done is not done again."},
+		{"AWS: a thousand resumptions", "A run is taken up as often as it waits and does each step once; the limit ends it with the reason."},
+		{"AWS: a thousand runs swept", "Runs whose bells are lost and whose workers are dead are carried on by the sweep."},
+		{"AWS: a deploy in mid-flow", "Runs keep their steps; what the older version cannot read is parked, shown, and goes on under the newer."},
 	}
 }

@@ -1,4 +1,4 @@
-# The emulators of AWS. Sourced after common.sh.
+# The emulators of AWS, in .venv-aws (`environment aws`). Sourced after common.sh.
 
 certificates=$work/tls
 
@@ -22,6 +22,13 @@ start_ministack() {
     SFTP_ENABLED=0 IOT_MTLS_ENABLED=0 PATH="$PWD/.venv-aws/bin:$PATH" \
     "$PWD/.venv-aws/bin/python" "$PWD/scripts/aws/emulator.py"
   await "$called" "$started" "$endpoint/_ministack/health"
+}
+
+# emulate_aws starts ministack for the tests that need queues and tables, and
+# tells them where (internal/emulator).
+emulate_aws() {
+  start_ministack ports
+  export RESPONDER_TEST_AWS_ENDPOINT=$endpoint
 }
 
 # start_moto: sets `moto_endpoint`.
