@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"time"
 
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -149,7 +151,7 @@ func (a *app) openDeployed(ctx context.Context, h home) (*store, error) {
 	runs := dynamodb.NewRuns(awsdynamodb.NewFromConfig(cfg), s.RunsTable, a.now)
 	return &store{
 		runs:    runs,
-		control: dispatch.Control{Runs: runs, Findings: sqs.NewQueue(queues, s.FindingsQueueURL, rand.Float64), Now: a.now},
+		control: stackControl{dispatch.Control{Runs: runs, Findings: sqs.NewQueue(queues, s.FindingsQueueURL, rand.Float64), Now: a.now}, s, a.now, &http.Client{Timeout: 30 * time.Second}},
 		caller:  func(ctx context.Context) (string, error) { return caller(ctx, s) },
 		dead:    []graveyard{dead(eventsName, s.EventsQueueURL, s.EventsDeadURL), dead(findingsName, s.FindingsQueueURL, s.FindingsDeadURL)},
 		told:    func(err error) error { return fmt.Errorf("stack %s: %w", s.Name, stack.Explain(err)) },

@@ -45,6 +45,8 @@ type deedRequest struct {
 	ID   string         `json:"id"`
 	By   string         `json:"by"`
 	Why  string         `json:"why,omitempty"`
+
+	Answer *responder.Answer `json:"answer,omitempty"` // of approve and deny
 }
 
 // deedReply is the answer to it.
@@ -110,12 +112,19 @@ func (re *reception) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is no request", http.StatusBadRequest)
 		return
 	}
+	var run *responder.Run
+	var err error
 	d, ok := re.deeds[request.Deed]
-	if !ok {
+	switch {
+	case request.Answer != nil:
+		request.Answer.Who.Kind = responder.IdentityCLI // whoever reads the control file owns the folder, and is nobody else here
+		run, err = re.to.Decide(r.Context(), request.ID, *request.Answer)
+	case ok:
+		run, err = d.do(r.Context(), re.to, request.ID, request.By, request.Why)
+	default:
 		http.Error(w, "this cannot be done to a run", http.StatusBadRequest)
 		return
 	}
-	run, err := d.do(r.Context(), re.to, request.ID, request.By, request.Why)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(reply(run, err)) // fails only if the asker has gone; what was done can be seen in the run
 }
@@ -159,7 +168,7 @@ func reach(folder string) (*remote, error) {
 
 // Cancel implements control.
 func (r *remote) Cancel(ctx context.Context, id, by, why string) (*responder.Run, error) {
-	return r.ask(ctx, deedRequest{responder.DeedCancel, id, by, why})
+	return r.ask(ctx, deedRequest{Deed: responder.DeedCancel, ID: id, By: by, Why: why})
 }
 
 // Retry implements control.
@@ -170,6 +179,11 @@ func (r *remote) Retry(ctx context.Context, id, by string) (*responder.Run, erro
 // Again implements control.
 func (r *remote) Again(ctx context.Context, id, by string) (*responder.Run, error) {
 	return r.ask(ctx, deedRequest{Deed: responder.DeedAgain, ID: id, By: by})
+}
+
+// Decide implements control.
+func (r *remote) Decide(ctx context.Context, id string, a responder.Answer) (*responder.Run, error) {
+	return r.ask(ctx, deedRequest{ID: id, Answer: &a})
 }
 
 func (r *remote) ask(ctx context.Context, d deedRequest) (*responder.Run, error) {

@@ -10,14 +10,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
 )
 
 func (a *app) runsCommand() *cobra.Command {
 	var h home
-	cmd := &cobra.Command{Use: "runs", Short: "Look at runs, and cancel, retry or repeat them",
+	cmd := &cobra.Command{Use: "runs", Short: "Look at runs, decide what they ask, and cancel, retry or repeat them",
 		Long: "Lists, shows and steers runs: what was done about findings, and why not. They are those of the data folder that\n`responder run` uses (--data), or of a deployed stack (--stack), found by --profile and --region as the AWS\nCLI finds them and read through the stack's operator role.\n\n" +
 			"  responder runs list --stack responder --state failed",
-		Args: args(0, 0, "a subcommand: list, show, export, cancel, retry or again"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+		Args: args(0, 0, "a subcommand: list, show, export, approve, deny, cancel, retry or again"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	h.add(cmd.PersistentFlags())
 	var q responder.RunQuery
 	var state, since string
@@ -43,6 +44,9 @@ func (a *app) runsCommand() *cobra.Command {
 	list.Flags().StringVar(&since, "since", "", "only runs begun at or after this time")
 	list.Flags().IntVar(&q.Max, "max", 50, "at most so many")
 	cmd.AddCommand(list, a.showCommand(&h), a.exportCommand(&h))
+	for _, d := range verdicts() {
+		cmd.AddCommand(a.decideCommand(&h, d))
+	}
 	for _, d := range deeds() {
 		cmd.AddCommand(a.deedCommand(&h, d))
 	}
@@ -108,6 +112,9 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 		} else {
 			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60)+a.failedSteps(r))
 		}
+		if err == nil && a.format == "text" && r.State == responder.RunAwaitingApproval {
+			err = a.listQuestions(ctx, s, r.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -120,6 +127,21 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 		_, err = fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more)
 	}
 	return err
+}
+
+// listQuestions tells what a run asks.
+func (a *app) listQuestions(ctx context.Context, s *store, id string) error {
+	run, err := s.runs.Get(ctx, id)
+	if err != nil {
+		return s.told(err)
+	}
+	for _, path := range dispatch.Open(run) {
+		q := run.Steps[path].Approval
+		if _, err := fmt.Fprintf(a.stdout, "  asks at step %s until %s: %s\n", path, moment(q.Until), line(q.Text, 200)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failedSteps tells of a run that has steps which failed, and that did not fail itself.

@@ -93,6 +93,10 @@ func pastOf(d responder.Deed) string {
 		return "retried"
 	case responder.DeedAgain:
 		return "run again"
+	case responder.DeedApprove:
+		return "approved"
+	case responder.DeedDeny:
+		return "denied"
 	}
 	return string(d)
 }

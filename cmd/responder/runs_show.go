@@ -81,6 +81,9 @@ func (a *app) tellStep(r *responder.Run, path string, step *responder.Step) {
 	} else if told != line(state.Error, 1000) { // the mark has cut it
 		tell("error: %s", line(state.Error, 1000))
 	}
+	if q := state.Approval; q != nil {
+		a.tellAsked(q, tell)
+	}
 	if s := state.Survey; s != nil {
 		tell("%s", line(surveyStory(s), 500))
 	}
@@ -115,6 +118,18 @@ func span(state *responder.StepState) string {
 		return "at " + began
 	}
 	return "from " + began + " to " + over
+}
+
+// tellAsked tells of a step's question.
+func (a *app) tellAsked(q *responder.Approval, tell func(format string, args ...any)) {
+	tell("asks: %s", line(q.Text, 1000))
+	for _, p := range q.Plan {
+		tell("would %s", line(p.Phrase(), 600))
+	}
+	tell("asked %s at %s, until %s", line(whoMay(q.By), 300), moment(q.Asked), moment(q.Until))
+	if told := answerStory(q); told != "" {
+		tell("%s", line(told, 400))
+	}
 }
 
 // ended reports whether a step's mark tells of its error.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/cmd/internal/approvals"
 	"github.com/skycrafters/responder/ingest"
 )
 
@@ -54,7 +56,11 @@ func (r *running) serve(ctx context.Context, paths []string) (err error) {
 	if err != nil {
 		return err
 	}
-	server, err := ingest.Listen(r.listen, ingest.Handler(p.ingest, ingest.HandlerOptions{Hosts: r.served(), Log: p.log}), p.log)
+	handler, err := r.doors(ctx)
+	if err != nil {
+		return err
+	}
+	server, err := ingest.Listen(r.listen, handler, p.log)
 	if err != nil {
 		return fmt.Errorf("%w (--listen names another address)", err)
 	}
@@ -80,6 +86,30 @@ func (r *running) serve(ctx context.Context, paths []string) (err error) {
 		return err
 	}
 	return sideBySide(ctx, p.serve, server.Serve, reception.server.Serve, watcher.loop)
+}
+
+// signingSecret is the name of the secret by which Slack signs what it posts.
+const signingSecret = "slack-signing"
+
+// doors is what is served: events, and, where Slack's signing secret is set, the
+// clicks of those who decide what runs ask.
+func (r *running) doors(ctx context.Context) (http.Handler, error) {
+	p := r.pipeline
+	events := ingest.Handler(p.ingest, ingest.HandlerOptions{Hosts: r.served(), Log: p.log})
+	_, err := p.db.Secrets().Get(ctx, signingSecret)
+	switch {
+	case errors.Is(err, responder.ErrNotFound):
+		return events, nil
+	case err != nil:
+		return nil, fmt.Errorf("secret %s: %w", signingSecret, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", events)
+	mux.Handle(approvals.SlackPath, &approvals.Desk{
+		Decider: p.dispatcher.Control(), Secrets: p.db.Secrets(), Signing: signingSecret, Counters: p.db.Counters(),
+		Client: approvals.NewClient(), Now: r.now, Log: p.log,
+	})
+	return mux, nil
 }
 
 // tellServing tells where requests are taken and where their key lies.

@@ -81,7 +81,7 @@ func (t *tally) run(r *responder.Run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.teller != nil {
-		if r.State.Ended() || r.State == responder.RunWaiting {
+		if r.State.Ended() || r.State == responder.RunWaiting || r.State == responder.RunAwaitingApproval {
 			t.teller.run(r)
 		}
 		return

@@ -53,6 +53,7 @@ type Outputs struct {
 	OperatorRoleARN string // through which people operate it
 	EventBusARN     string // the central bus of an organization
 	DashboardURL    string
+	ApproveURL      string // where people decide what runs ask
 }
 
 // required are the outputs that every deployed Responder has.
@@ -66,7 +67,7 @@ func (o *Outputs) required() map[string]*string {
 }
 
 func (o *Outputs) optional() map[string]*string {
-	return map[string]*string{"OperatorRoleArn": &o.OperatorRoleARN, "EventBusArn": &o.EventBusARN, "DashboardUrl": &o.DashboardURL}
+	return map[string]*string{"OperatorRoleArn": &o.OperatorRoleARN, "EventBusArn": &o.EventBusARN, "DashboardUrl": &o.DashboardURL, "ApproveUrl": &o.ApproveURL}
 }
 
 // stackName is what CloudFormation takes for a name.
