@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -292,6 +293,9 @@ func (s *stepper) retry(f field) *responder.Retry {
 		default:
 			s.unknownKey(part, []string{"attempts", "backoff", "cap"}, nil)
 		}
+	}
+	if backoff := cmp.Or(r.Backoff, defaultBackoff); r.Cap > 0 && r.Cap < backoff {
+		s.warnAt(f.file, f.value, "", "the cap of %s is shorter than the backoff of %s: no pause is longer than the cap", shortDuration(r.Cap), shortDuration(backoff))
 	}
 	return r
 }

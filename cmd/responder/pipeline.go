@@ -122,6 +122,31 @@ func (p *pipeline) drain(ctx context.Context) error {
 	}
 }
 
+// settled returns once serve has worked on all that is on the queues and is due,
+// but for what is slow: it is not waited for longer than a while.
+func (p *pipeline) settled(ctx context.Context) error {
+	const look, most = 50 * time.Millisecond, 10 * time.Second
+	for quiet := time.Duration(0); quiet < most; quiet += look {
+		stats, err := p.db.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		ready, flying := 0, 0
+		for _, q := range stats.Queues {
+			ready, flying = ready+q.Ready, flying+q.InFlight
+		}
+		if ready > 0 {
+			quiet = 0
+		} else if flying == 0 {
+			return nil
+		}
+		if err := sleep(ctx, look); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // turn receives one batch, has it handled, and settles each delivery. It says
 // how many were received.
 func (p *pipeline) turn(ctx context.Context, queue *sqlite.Queue, handle stage, wait time.Duration) (int, error) {

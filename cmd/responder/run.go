@@ -129,7 +129,7 @@ func (a *app) logger() zerolog.Logger {
 
 // workOnce works on the paths and ends.
 func (r *running) workOnce(ctx context.Context, paths []string) error {
-	s, err := r.work(ctx, paths)
+	s, err := r.work(ctx, paths, r.pipeline.drain)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (r *running) workOnce(ctx context.Context, paths []string) error {
 		return err
 	}
 	if n := r.pipeline.postponed.Load(); n > 0 {
-		return fmt.Errorf("%s could not be handled and are kept for another try: run again", count(int(n), "message"))
+		return fmt.Errorf("what could not be handled is kept for another try, %s: run again", count(int(n), "message"))
 	}
 	if s.Refused > 0 {
 		return &inputError{fmt.Errorf("%s could not be taken", damaged(s.Refused))}
@@ -145,11 +145,12 @@ func (r *running) workOnce(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// work takes in the paths and drains the queues.
-func (r *running) work(ctx context.Context, paths []string) (summary, error) {
-	taken, refused, err := r.takeIn(ctx, paths)
+// work takes in the paths and has done what they give. done returns once nothing
+// is left on the queues that can be worked on now.
+func (r *running) work(ctx context.Context, paths []string, done func(context.Context) error) (summary, error) {
+	taken, refused, err := r.takeIn(ctx, paths, done)
 	if err == nil {
-		err = r.pipeline.drain(ctx)
+		err = done(ctx)
 	}
 	s := r.tally.summary()
 	if stopped := interrupted(ctx, s.Events, "event"); stopped != nil {
@@ -170,9 +171,9 @@ func (r *running) work(ctx context.Context, paths []string) (summary, error) {
 }
 
 // takeIn puts the events of files on the queue, a batch a transaction, and
-// drains the queues when many are waiting. It says how many it took in, and how many
+// has them done when many are waiting. It says how many it took in, and how many
 // records were no events.
-func (r *running) takeIn(ctx context.Context, paths []string) (taken, refused int, err error) {
+func (r *running) takeIn(ctx context.Context, paths []string, done func(context.Context) error) (taken, refused int, err error) {
 	const most = 10_000
 	var batch []responder.Message
 	waiting := 0
@@ -193,7 +194,7 @@ func (r *running) takeIn(ctx context.Context, paths []string) (taken, refused in
 			return nil
 		}
 		waiting = 0
-		return r.pipeline.drain(ctx)
+		return done(ctx)
 	}
 	for record, err := range archive.Records(ctx, paths, r.stdin) {
 		var event responder.Event

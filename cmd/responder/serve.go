@@ -49,7 +49,7 @@ func (o runOptions) served() []string {
 	return append([]string{host}, o.hosts...)
 }
 
-// serve works on the paths, then on what is posted.
+// serve works on what is posted and on the paths, and tells of the paths first.
 func (r *running) serve(ctx context.Context, paths []string) (err error) {
 	p := r.pipeline
 	made, err := ensureKey(ctx, p.db.Secrets(), r.folder, r.getenv("RESPONDER_API_KEY"))
@@ -65,7 +65,28 @@ func (r *running) serve(ctx context.Context, paths []string) (err error) {
 		return fmt.Errorf("%w (--listen names another address)", err)
 	}
 	defer server.Close() // no harm if it served
-	s, err := r.work(ctx, paths)
+	reception, err := r.listenControl()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reception.close()) }()
+	watcher := r.watch()
+	defer watcher.Close()
+	return sideBySide(ctx, p.serve, server.Serve, reception.server.Serve, watcher.loop, func(ctx context.Context) error {
+		if err := r.begin(ctx, paths); err != nil {
+			return err
+		}
+		if err := r.tellServing(server.URL(), made); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// begin takes in the paths, tells what became of them, and from then on what happens.
+func (r *running) begin(ctx context.Context, paths []string) error {
+	s, err := r.work(ctx, paths, r.pipeline.settled)
 	if err != nil {
 		return err
 	}
@@ -74,18 +95,8 @@ func (r *running) serve(ctx context.Context, paths []string) (err error) {
 			return err
 		}
 	}
-	reception, err := r.listenControl()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, reception.close()) }()
 	r.tally.goLive(&live{running: r})
-	watcher := r.watch()
-	defer watcher.Close()
-	if err := r.tellServing(server.URL(), made); err != nil {
-		return err
-	}
-	return sideBySide(ctx, p.serve, server.Serve, reception.server.Serve, watcher.loop)
+	return nil
 }
 
 // signingSecret is the name of the secret by which Slack signs what it posts.
