@@ -82,7 +82,7 @@ if [ "$(uname -s)" = Linux ]; then
   export RESPONDER_TEST_STACK_BUILT=$work/built
   RESPONDER_TEST_STACK_WEBHOOK=https://localhost:$(free_port)/webhook
   export RESPONDER_TEST_STACK_WEBHOOK
-  sam_deploy "$RESPONDER_TEST_STACK" "$work/built" "Architecture=$own" "SlackWebhookUrl=$RESPONDER_TEST_STACK_WEBHOOK" Emails=ops@example.com
+  sam_deploy "$RESPONDER_TEST_STACK" "$work/built" "Architecture=$own" "SlackWebhookUrl=$RESPONDER_TEST_STACK_WEBHOOK" AllowPrivateHosts=localhost Emails=ops@example.com
 
   phase "deploy another, whose flows repair"
   export RESPONDER_TEST_STACK_LIVE=responder-live

@@ -7,7 +7,8 @@
 // that queue's dead letters; RUNS_TABLE; COUNTERS_TABLE, where heartbeats and
 // the counts of cooldowns are kept; SECRETS_PREFIX, what goes before NAME of
 // secret:NAME; OWN_ROLES, the ARNs of Responder's roles, comma-separated;
-// STACK_NAME, for metrics; LOG_LEVEL (info); and what env:NAME in flows refers to.
+// STACK_NAME, for metrics; LOG_LEVEL (info); ALLOW_PRIVATE_HOSTS, what notices may
+// reach although it is private; and what env:NAME in flows refers to.
 package main
 
 import (
@@ -28,6 +29,7 @@ import (
 	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/dynamodb"
 	"github.com/skycrafters/responder/internal/metrics"
+	"github.com/skycrafters/responder/internal/outbound"
 	"github.com/skycrafters/responder/internal/secretsmanager"
 	"github.com/skycrafters/responder/internal/sqs"
 )
@@ -84,6 +86,9 @@ func onAWS(host lambdas.Host, now func() time.Time) (ports, error) {
 
 // newHandler loads rules and flows. What is wrong with them is logged.
 func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
+	if _, err := outbound.Settings(host.Getenv); err != nil { // better now than at the first notice
+		return nil, err
+	}
 	catalogue := actions.New(actions.Deps{
 		Secrets: p.secrets, Getenv: host.Getenv, Now: p.now, Version: host.Version, AWS: actions.LazyAWS(),
 	})
