@@ -79,7 +79,7 @@ func judgeAudit(before, after *responder.Run, by writing, broken func(string, st
 	if by.request == nil {
 		return
 	}
-	if entry := after.Audit[kept]; entry.What != by.request.what || entry.By != by.tenure || entry.At.Before(by.clock.Add(-storeTimeout)) || entry.At.After(by.clock) {
+	if entry := after.Audit[kept]; entry.What != by.request.what || entry.By != by.tenure || entry.At.Before(by.request.asked) || entry.At.After(by.clock) {
 		broken("what people do is in the audit", "it says %s by %s at %v", entry.What, entry.By, entry.At)
 	}
 }
@@ -117,8 +117,18 @@ func judgeCancelled(before, after *responder.Run, broken func(string, string, ..
 // judgeRetried: a retry makes ready what ended the run, and nothing else.
 func judgeRetried(before, after *responder.Run, m *model, broken func(string, string, ...any)) {
 	const promise = "a retry makes again only what failed or never began"
-	if after.Resumed != 0 || after.Cause != "" || (before.Flow.Timeout > 0) != after.Deadline.Equal(after.Due.Add(before.Flow.Timeout)) || after.Lease.IsZero() == after.Lease.Equal(after.Due) {
-		broken(promise, "taken up %d times, cause %q, leased until %v, due %v, its time is over at %v", after.Resumed, after.Cause, after.Lease, after.Due, after.Deadline)
+	if after.Resumed != 0 || after.Cause != "" || (before.Flow.Timeout > 0) != after.Deadline.Equal(after.Due.Add(before.Flow.Timeout)) {
+		broken(promise, "taken up %d times, cause %q, due %v, its time is over at %v", after.Resumed, after.Cause, after.Due, after.Deadline)
+	}
+	if len(after.Audit) == 0 {
+		return // judgeAudit tells
+	}
+	lease, due := time.Time{}, after.Audit[len(after.Audit)-1].At
+	if before.Lease.After(due) {
+		lease, due = before.Lease, before.Lease
+	}
+	if !after.Lease.Equal(lease) || !after.Due.Equal(due) {
+		broken("one lease a run", "retried, it is leased until %v and due %v; it was leased until %v", after.Lease, after.Due, before.Lease)
 	}
 	anew := func(path string) bool { // reopened, or to begin from the beginning
 		was, is := before.Steps[path], after.Steps[path]

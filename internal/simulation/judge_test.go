@@ -279,6 +279,8 @@ func (c *stepChange) judgeAttempts() {
 		}
 		if !a.Verify {
 			c.judgeNewTry(i)
+		} else if n := c.count(c.is.Attempts[c.is.Retried:i]); n.looks >= c.limit() || n.lost > c.mostLost() {
+			c.broken("retries are bounded", "look %d since the last try, of at most %d, and %d attempts lost", n.looks+1, c.limit(), n.lost)
 		}
 	}
 	if c.is.State == responder.StepWaiting && c.was.State != responder.StepWaiting && len(c.is.Attempts) > 0 {

@@ -18,6 +18,8 @@ type request struct {
 	what responder.Deed
 	id   string // of the run
 	name string // of who asks, and what: the same in no other request
+
+	asked time.Time // by the clock of who asks
 }
 
 // bother lets people do things to a run that is to come, at moments of their own.
@@ -30,7 +32,7 @@ func (w *world) bother(id string, e *expected) {
 		}{{responder.DeedCancel, cancels}, {responder.DeedRetry, retries}, {responder.DeedAgain, runsAgain}} {
 			if w.strikes(deed.kind, name) {
 				at := e.sent.Add(w.span(fmt.Sprint(name, deed.what), time.Millisecond, 20*24*time.Hour))
-				w.ask(request{deed.what, id, fmt.Sprintf("%s, %s", name, deed.what)}, time.Until(at))
+				w.ask(request{what: deed.what, id: id, name: fmt.Sprintf("%s, %s", name, deed.what)}, time.Until(at))
 			}
 		}
 	}
@@ -48,7 +50,7 @@ func (w *world) react(run *responder.Run) {
 // interrupt lets somebody cancel a run while something is going on with it.
 func (w *world) interrupt(id, during string) {
 	if w.strikes(interrupts, during) {
-		w.ask(request{responder.DeedCancel, id, "person at " + during}, w.span("interrupts "+during, time.Millisecond, 5*time.Second))
+		w.ask(request{what: responder.DeedCancel, id: id, name: "person at " + during}, w.span("interrupts "+during, time.Millisecond, 5*time.Second))
 	}
 }
 
@@ -59,12 +61,12 @@ func (w *world) review(run *responder.Run) {
 	switch run.State {
 	case responder.RunFailed, responder.RunCancelled:
 		if w.strikes(retries, name) {
-			w.ask(request{responder.DeedRetry, run.ID, "person after " + name + ", retry"}, after)
+			w.ask(request{what: responder.DeedRetry, id: run.ID, name: "person after " + name + ", retry"}, after)
 			return
 		}
 	}
 	if w.strikes(runsAgain, name) {
-		w.ask(request{responder.DeedAgain, run.ID, "person after " + name + ", again"}, after)
+		w.ask(request{what: responder.DeedAgain, id: run.ID, name: "person after " + name + ", again"}, after)
 	}
 }
 
@@ -87,8 +89,10 @@ func (w *world) insist(r request, after time.Duration) {
 		time.Sleep(after)
 		for n := 1; n <= 3; n++ {
 			l := newLife(w, fmt.Sprintf("%s, try %d", r.name, n), w.skew(r.name))
-			l.request = &r
-			answered := l.do(r)
+			mine := r // a try that died may still arrive
+			mine.asked = l.now()
+			l.request = &mine
+			answered := l.do(mine)
 			l.cancel()
 			if answered || !w.chance(l.name+" is not the last", .7) {
 				return
