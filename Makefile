@@ -72,7 +72,7 @@ test-faults: ## Kill, starve and damage the program, its store and its way to AW
 ARCH ?= $(or $(firstword $(shell sed -nE 's/.*Architecture=[\\"]*(arm64|x86_64).*/\1/p' samconfig.toml)),$(shell awk '/^  Architecture:/ {here = 1} here && $$1 == "Default:" {print $$2; exit}' template.yaml))
 goarch = $(or $(if $(filter arm64,$(ARCH)),arm64),$(if $(filter x86_64 amd64,$(ARCH)),amd64),$(error ARCH is arm64 or x86_64, not "$(ARCH)"))
 
-FUNCTIONS := IngestFunction DetectFunction DispatchFunction
+FUNCTIONS := IngestFunction DetectFunction DispatchFunction ApproveFunction
 RULES      = $(wildcard rules.yml rules.local.yml rules)
 FLOWS      = $(wildcard flows.yml flows.local.yml flows templates)
 
@@ -84,6 +84,7 @@ build-DetectFunction: program := detect
 build-DetectFunction: shipped = $(RULES)
 build-DispatchFunction: program := dispatch
 build-DispatchFunction: shipped = $(RULES) $(FLOWS)
+build-ApproveFunction: program := approve
 
 # `sam build` calls these with ARTIFACTS_DIR, which is empty then; without it
 # they build into dist/. What is shipped is checked where it lies, so that a

@@ -39,7 +39,7 @@ sam_build() {
 check_build() {
   local machine function file
   case $1 in x86_64) machine=3e ;; arm64) machine=b7 ;; esac
-  for function in IngestFunction DetectFunction DispatchFunction; do
+  for function in IngestFunction DetectFunction DispatchFunction ApproveFunction; do
     file=$2/$function/bootstrap
     [ -x "$file" ] || die "$file cannot be executed"
     # An ELF file says its machine in byte 18: 3e is x86-64, b7 is AArch64.

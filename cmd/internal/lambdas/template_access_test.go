@@ -107,7 +107,7 @@ func TestTemplateKey(t *testing.T) {
 		return roles
 	}
 	key := evaluate(t, template, map[string]string{"KmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/k"})
-	if got := uses(key); !slices.Equal(got, []string{"DetectRole", "DispatchRole", "IngestRole", "OperatorRole"}) {
+	if got := uses(key); !slices.Equal(got, []string{"ApproveRole", "DetectRole", "DispatchRole", "IngestRole", "OperatorRole"}) {
 		t.Errorf("the key is for %v", got)
 	}
 	if got := uses(evaluate(t, template, nil)); got != nil {

@@ -20,7 +20,7 @@ import (
 const template = "template.yaml"
 
 // functions are those of template.yaml.
-var functions = []string{"IngestFunction", "DetectFunction", "DispatchFunction"}
+var functions = []string{"IngestFunction", "DetectFunction", "DispatchFunction", "ApproveFunction"}
 
 func TestTemplateFunctions(t *testing.T) {
 	stack := evaluate(t, template, nil)
@@ -199,6 +199,7 @@ func TestTemplateEnvironment(t *testing.T) {
 	for name, variables := range map[string][]string{
 		"IngestFunction":   {"EVENTS_QUEUE_URL", "API_KEY_SECRET"},
 		"DetectFunction":   {"EVENTS_QUEUE_URL", "EVENTS_DEAD_URL", "FINDINGS_QUEUE_URL", "COUNTERS_TABLE", "CANARY_RULE"},
+		"ApproveFunction":  {"RUNS_TABLE", "COUNTERS_TABLE", "FINDINGS_QUEUE_URL", "SLACK_SIGNING_SECRET"},
 		"DispatchFunction": {"FINDINGS_QUEUE_URL", "FINDINGS_DEAD_URL", "RUNS_TABLE", "COUNTERS_TABLE", "SECRETS_PREFIX", "OWN_ROLES"},
 	} {
 		got := stack.properties(t, name).at(t, "Environment", "Variables")
