@@ -51,10 +51,7 @@ func LazyAWS(options ...func(*config.LoadOptions) error) AWS {
 			return sesCalls{client.SendEmail}
 		},
 		IAM: func(cfg aws.Config) IAMAPI { return iam.NewFromConfig(cfg) },
-		EC2: func(cfg aws.Config) EC2API {
-			client := ec2.NewFromConfig(cfg)
-			return ec2Calls{client.DescribeInstances, client.TerminateInstances}
-		},
+		EC2: func(cfg aws.Config) EC2API { return newEC2Calls(ec2.NewFromConfig(cfg)) },
 	}
 }
 
@@ -72,23 +69,6 @@ func (a AWS) own(ctx context.Context, region string) (aws.Config, error) {
 		cfg.Region = region
 	}
 	return cfg, nil
-}
-
-// ec2Calls is an EC2 client of just the calls that are made. A client itself,
-// once in an interface, has the linker keep all its 700 operations: 24 MB.
-type ec2Calls struct {
-	describe  func(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
-	terminate func(context.Context, *ec2.TerminateInstancesInput, ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error)
-}
-
-// DescribeInstances implements EC2API.
-func (c ec2Calls) DescribeInstances(ctx context.Context, in *ec2.DescribeInstancesInput, options ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
-	return c.describe(ctx, in, options...)
-}
-
-// TerminateInstances implements EC2API.
-func (c ec2Calls) TerminateInstances(ctx context.Context, in *ec2.TerminateInstancesInput, options ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error) {
-	return c.terminate(ctx, in, options...)
 }
 
 // sesCalls is a client of SES, as ec2Calls is one of EC2.

@@ -65,6 +65,8 @@ func New(deps Deps) responder.Catalogue {
 		&iamRevokeRoleSessions{roles{reach}},
 		&iamAllowRoleSessions{roles{reach}},
 		&ec2InstanceAlive{instances{reach}},
+		&ec2StopInstances{instances{reach}},
+		&ec2StartInstances{instances{reach}},
 		&ec2TerminateInstances{instances{reach}},
 	} {
 		catalogue[action.Spec().Name] = action

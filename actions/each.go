@@ -3,6 +3,7 @@ package actions
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // each does something to each of several things, to as many as it can: one that
@@ -27,11 +28,25 @@ func each(ctx context.Context, ids []string, do func(ctx context.Context, id str
 			break
 		}
 	}
+	return done, halfway(ctx, worst, done, unknown, left)
+}
+
+// halfway gives the error of what was done to some of several things only, that
+// decides for all: nil if none is left.
+func halfway(ctx context.Context, worst error, done, unknown, left []string) error {
 	if worst == nil && len(left) == 0 {
-		return done, nil
+		return nil
 	}
 	if worst == nil {
 		worst = transientf("broken off: %w", ctx.Err())
 	}
-	return done, fmt.Errorf("%w (done: %s; not known: %s; not done: %s)", worst, listed(done), listed(unknown), listed(left))
+	return fmt.Errorf("%w (done: %s; not known: %s; not done: %s)", worst, listed(done), listed(unknown), listed(left))
+}
+
+// listed gives ids for a text, cut where they are very many.
+func listed(ids []string) string {
+	if len(ids) == 0 {
+		return "none"
+	}
+	return cut(strings.Join(ids, ", "), 1000)
 }

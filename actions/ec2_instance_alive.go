@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-
 	"github.com/skycrafters/responder"
 )
 
@@ -17,12 +15,10 @@ var _ responder.Action = (*ec2InstanceAlive)(nil)
 // Spec implements responder.Action.
 func (a *ec2InstanceAlive) Spec() responder.Spec {
 	return responder.Spec{
-		Name: "EC2InstanceAlive",
-		Kind: responder.Check,
-		Doc:  "Goes on if at least one of the EC2 instances is pending or running, in the event's account and region.",
-		Params: []responder.Param{
-			{Name: "ids", Type: responder.ListParam, Required: true, Doc: "The instances' ids."},
-		},
+		Name:   "EC2InstanceAlive",
+		Kind:   responder.Check,
+		Doc:    "Goes on if at least one of the EC2 instances is pending or running, in the event's account and region.",
+		Params: instanceParams(),
 		Result: map[string]string{
 			"alive":  "ids of the instances that are pending or running",
 			"states": "id → state, of the instances that EC2 knows",
@@ -33,27 +29,18 @@ func (a *ec2InstanceAlive) Spec() responder.Spec {
 
 // Do implements responder.Action.
 func (a *ec2InstanceAlive) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
-	ids, api, err := a.at(ctx, a, call)
+	found, err := a.find(ctx, a, call)
 	if err != nil {
 		return nil, err
 	}
-	known, err := states(ctx, api, ids)
-	if err != nil {
-		return nil, err
-	}
-	var alive []string
-	seen := map[string]any{}
-	for _, id := range ids {
-		state, ok := known[id]
-		if ok {
+	alive, seen := found.in(up...), map[string]any{}
+	for _, id := range found.ids {
+		if state := found.state(id); state != "" {
 			seen[id] = string(state)
-		}
-		if state == types.InstanceStateNamePending || state == types.InstanceStateNameRunning {
-			alive = append(alive, id)
 		}
 	}
 	if len(alive) == 0 {
-		return nil, stopf("none of the instances is running any more: %s", cut(strings.Join(ids, ", "), 400))
+		return nil, stopf("none of the instances is running any more: %s", cut(strings.Join(found.ids, ", "), 400))
 	}
 	return responder.Result{"alive": alive, "states": seen}, nil
 }

@@ -9,108 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/actions"
 )
-
-// fakeEC2 is one region: pages of two reservations, and EC2's all-or-nothing.
-type fakeEC2 struct {
-	states    map[string]types.InstanceStateName
-	protected map[string]bool
-	fails     map[string][]error
-	calls     []string
-	vanish    string // an instance that is gone when it is to be terminated
-	regions   []string
-}
-
-var _ actions.EC2API = (*fakeEC2)(nil)
-
-func (f *fakeEC2) call(op string) error {
-	f.calls = append(f.calls, op)
-	if queue := f.fails[op]; len(queue) > 0 {
-		f.fails[op] = queue[1:]
-		return queue[0]
-	}
-	return nil
-}
-
-func (f *fakeEC2) DescribeInstances(_ context.Context, in *ec2.DescribeInstancesInput, _ ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
-	if err := f.call("DescribeInstances"); err != nil {
-		return nil, err
-	}
-	if len(in.Filters) != 1 || *in.Filters[0].Name != "instance-id" || len(in.Filters[0].Values) == 0 || len(in.Filters[0].Values) > 200 {
-		return nil, awsErr("InvalidParameterValue")
-	}
-	var found []string
-	for _, id := range in.Filters[0].Values {
-		if _, ok := f.states[id]; ok {
-			found = append(found, id)
-		}
-	}
-	at := 0
-	if in.NextToken != nil {
-		if _, err := fmt.Sscan(*in.NextToken, &at); err != nil {
-			return nil, err
-		}
-	}
-	out := &ec2.DescribeInstancesOutput{}
-	for _, id := range found[at:min(at+2, len(found))] {
-		out.Reservations = append(out.Reservations, types.Reservation{Instances: []types.Instance{{
-			InstanceId: &id, State: &types.InstanceState{Name: f.states[id]},
-		}}})
-	}
-	if at+2 < len(found) {
-		out.NextToken = aws.String(fmt.Sprint(at + 2))
-	}
-	return out, nil
-}
-
-func (f *fakeEC2) TerminateInstances(_ context.Context, in *ec2.TerminateInstancesInput, _ ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error) {
-	if err := f.call("TerminateInstances"); err != nil {
-		return nil, err
-	}
-	for _, id := range in.InstanceIds {
-		if id == f.vanish {
-			return nil, awsErr("InvalidInstanceID.NotFound")
-		}
-		if f.protected[id] {
-			return nil, awsErr("OperationNotPermitted")
-		}
-	}
-	for _, id := range in.InstanceIds {
-		f.states[id] = types.InstanceStateNameShuttingDown
-	}
-	return &ec2.TerminateInstancesOutput{}, nil
-}
-
-func (f *fakeEC2) catalogue() responder.Catalogue {
-	return actions.New(actions.Deps{AWS: actions.AWS{
-		EC2: func(cfg aws.Config) actions.EC2API {
-			f.regions = append(f.regions, cfg.Region)
-			return f
-		},
-		STS: func(aws.Config) actions.STSAPI { return &fakeSTS{account: account} },
-	}})
-}
-
-const (
-	one, two, three, four = "i-00000000000000001", "i-00000000000000002", "i-00000000000000003", "i-00000000000000004"
-
-	pending    = types.InstanceStateNamePending
-	running    = types.InstanceStateNameRunning
-	stopping   = types.InstanceStateNameStopping
-	stopped    = types.InstanceStateNameStopped
-	ending     = types.InstanceStateNameShuttingDown
-	terminated = types.InstanceStateNameTerminated
-)
-
-func idsCall(ids ...any) responder.Call {
-	return responder.Call{Params: map[string]any{"ids": ids}, Account: account, Region: "eu-west-3"}
-}
 
 type machines = map[string]types.InstanceStateName
 
@@ -159,8 +61,9 @@ func TestEC2TerminateInstances(t *testing.T) {
 		{"some", machines{one: running, two: terminated, three: ending}, "", "", responder.Result{"terminated": []string{one}, "already": []string{two, three}, "missing": []string{four}}, "", nil},
 		{"none left", machines{one: terminated}, "", "", responder.Result{"already": []string{one}, "missing": []string{two, three, four}}, "", nil},
 		{"one protected", machines{one: running, two: running, three: running, four: terminated}, two, "", nil,
-			"protected against termination: " + two + " (terminated: " + one + ", " + three + ")", []string{two}},
-		{"only protected", machines{two: running}, two, "", nil, "protected against termination: " + two + " (terminated: none)", []string{two}},
+			"ec2:TerminateInstances: OperationNotPermitted: why OperationNotPermitted (done: " + one + ", " + three + "; not known: none; not done: " + two + ")", []string{two}},
+		{"only protected", machines{two: running}, two, "", nil,
+			"ec2:TerminateInstances: OperationNotPermitted: why OperationNotPermitted (done: none; not known: none; not done: " + two + ")", []string{two}},
 		{"one vanishes", machines{one: running, two: running}, "", two, responder.Result{"terminated": []string{one}, "missing": []string{three, four, two}}, "", nil},
 	} {
 		f := &fakeEC2{states: tt.states, protected: map[string]bool{tt.protected: true}, vanish: tt.vanish}

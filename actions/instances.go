@@ -11,12 +11,6 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// EC2API is what the actions on instances ask of EC2.
-type EC2API interface {
-	DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
-	TerminateInstances(context.Context, *ec2.TerminateInstancesInput, ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error)
-}
-
 // instancesAtOnce is how many instances one call is about; a filter takes 200 values.
 const instancesAtOnce = 100
 
@@ -25,47 +19,117 @@ const instanceARN = "arn:${AWS::Partition}:ec2:*:${AWS::AccountId}:instance/*"
 // instances is what the actions on EC2 instances have in common.
 type instances struct{ *access }
 
-// at gives the instances that a call of an action is about, and a client for
-// the event's account and region.
-func (i instances) at(ctx context.Context, by responder.Action, call responder.Call) ([]string, EC2API, error) {
+// foundInstances are the instances that a call is about, as EC2 knows them now.
+type foundInstances struct {
+	ids   []string // that are meant, each once
+	known map[string]types.Instance
+	api   EC2API
+}
+
+// find looks for the instances that a call of an action is about, in the event's
+// account and region. It asks by filter: a request by ids fails as a whole for
+// each one that is not there.
+func (i instances) find(ctx context.Context, by responder.Action, call responder.Call) (foundInstances, error) {
 	ids, err := instanceIDs(call)
 	if err != nil {
-		return nil, nil, err
+		return foundInstances{}, err
 	}
 	region, err := regionTarget(call)
 	if err != nil {
-		return nil, nil, err
+		return foundInstances{}, err
 	}
 	api, err := client(ctx, i.access, i.aws.EC2, by, call, region)
-	return ids, api, err
-}
-
-// states gives the state of each instance that EC2 knows. It asks by filter: a
-// request by ids fails as a whole for each one that is not there.
-func states(ctx context.Context, api EC2API, ids []string) (map[string]types.InstanceStateName, error) {
-	known := map[string]types.InstanceStateName{}
+	if err != nil {
+		return foundInstances{}, err
+	}
+	found := foundInstances{ids: ids, known: map[string]types.Instance{}, api: api}
 	for chunk := range slices.Chunk(ids, instancesAtOnce) {
-		pages := ec2.NewDescribeInstancesPaginator(api, &ec2.DescribeInstancesInput{
-			Filters: []types.Filter{{Name: aws.String("instance-id"), Values: chunk}},
-		})
+		pages := ec2.NewDescribeInstancesPaginator(api, &ec2.DescribeInstancesInput{Filters: []types.Filter{ec2Filter("instance-id", chunk...)}})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return nil, awsError("ec2:DescribeInstances", err, reads)
+				return foundInstances{}, awsError("ec2:DescribeInstances", err, reads)
 			}
 			for _, reservation := range page.Reservations {
 				for _, instance := range reservation.Instances {
 					if instance.State != nil {
-						known[aws.ToString(instance.InstanceId)] = instance.State.Name
+						found.known[aws.ToString(instance.InstanceId)] = instance
 					}
 				}
 			}
 		}
 	}
-	return known, nil
+	return found, nil
 }
 
-// isEnding reports whether an instance has been terminated or soon will be.
-func isEnding(state types.InstanceStateName) bool {
-	return state == types.InstanceStateNameShuttingDown || state == types.InstanceStateNameTerminated
+// state gives an instance's state, "" if EC2 does not know it (any more).
+func (f foundInstances) state(id string) types.InstanceStateName {
+	if instance, ok := f.known[id]; ok {
+		return instance.State.Name
+	}
+	return ""
+}
+
+// in gives the instances that are in one of some states; "" is none.
+func (f foundInstances) in(states ...types.InstanceStateName) []string {
+	return slices.DeleteFunc(slices.Clone(f.ids), func(id string) bool { return !slices.Contains(states, f.state(id)) })
+}
+
+// The states of an instance, by what can be done to it. One that is pending or
+// stopping is refused for a while what one that is running or stopped is not.
+var (
+	up    = []types.InstanceStateName{types.InstanceStateNamePending, types.InstanceStateNameRunning}
+	down  = []types.InstanceStateName{types.InstanceStateNameStopping, types.InstanceStateNameStopped}
+	ended = []types.InstanceStateName{types.InstanceStateNameShuttingDown, types.InstanceStateNameTerminated}
+)
+
+// there gives the instances that have not ended.
+func (f foundInstances) there() []string {
+	return slices.DeleteFunc(slices.Clone(f.ids), func(id string) bool { return f.state(id) == "" || slices.Contains(ended, f.state(id)) })
+}
+
+// survey begins a survey of the instances that have not ended: in which state
+// each is.
+func (f foundInstances) survey(call responder.Call) responder.Survey {
+	var survey responder.Survey
+	for _, id := range f.there() {
+		survey.Targets = append(survey.Targets, ec2Target(call, "instance", id, f.known[id].Tags))
+		if survey.Found == nil {
+			survey.Found = map[string]any{}
+		}
+		state := string(f.state(id))
+		same, _ := survey.Found[state].([]string)
+		survey.Found[state] = append(same, id)
+	}
+	return survey
+}
+
+// undo gives a repair of some of the instances; none of none.
+func (f foundInstances) undo(action string, ids []string) []responder.Binding {
+	if len(ids) == 0 {
+		return nil
+	}
+	return []responder.Binding{{Action: action, Params: map[string]any{"ids": ids}}}
+}
+
+// needs gives the permissions of a call about some instances: to look at any,
+// which AWS cannot narrow, and actions on these.
+func (i instances) needs(call responder.Call, actions ...string) []responder.Permission {
+	ids, err := instanceIDs(call)
+	if err != nil {
+		return nil // Do refuses it
+	}
+	arns, err := ec2ARNs(call, "instance", ids...)
+	if err != nil {
+		return nil
+	}
+	return []responder.Permission{
+		{Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}},
+		{Actions: actions, Resources: arns},
+	}
+}
+
+// instanceParams are the parameters that name instances.
+func instanceParams() []responder.Param {
+	return []responder.Param{{Name: "ids", Type: responder.ListParam, Required: true, Doc: "The instances' ids."}}
 }

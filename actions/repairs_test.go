@@ -88,8 +88,8 @@ func doAndUndo(t *testing.T, catalogue responder.Catalogue, name string, call re
 	if again := world(); !reflect.DeepEqual(done, again) {
 		t.Errorf("%s again has changed the world:\n%v\n%v", name, done, again)
 	}
-	if (len(found.Undo) == 0) != (len(found.Lasting) > 0) {
-		t.Errorf("%s: undo %v, lasting %v", name, found.Undo, found.Lasting)
+	if len(found.Undo) == 0 && len(found.Lasting) == 0 {
+		t.Errorf("%s: nothing puts it back, and nothing lasts", name)
 	}
 	for _, b := range found.Undo {
 		back := call
@@ -212,7 +212,7 @@ func TestRepairsAreWhole(t *testing.T) {
 	catalogue := actions.New(actions.Deps{})
 	named := regexp.MustCompile(`\b(IAM|EC2|S3|SSM|CloudTrail)[A-Z][A-Za-z]+`)
 	for name, action := range catalogue {
-		if action.Spec().Kind != responder.Repair || name == "EC2TerminateInstances" {
+		if action.Spec().Kind != responder.Repair {
 			continue
 		}
 		_, surveys := action.(responder.Surveyor)

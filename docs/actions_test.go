@@ -198,6 +198,8 @@ func example(t *testing.T, spec responder.Spec) string {
 		"IAMAllowRoleSessions":   "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
 		"EC2InstanceAlive":       bound("check", ids, launched),
 		"EC2TerminateInstances":  bound("remediate", ids, launched),
+		"EC2StopInstances":       bound("remediate", ids, launched),
+		"EC2StartInstances":      "```yaml steps\n- EC2StartInstances: {ids: [i-0123456789abcdef0]}\n```\n",
 	}
 	text, ok := texts[spec.Name]
 	if !ok {
@@ -296,6 +298,12 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 		return "It is what undoes IAMRevokeRoleSessions where no revocation stood before. No such policy, or no such role, is a success."
 	case "EC2InstanceAlive":
 		return "If none of the instances is pending or running, the check says no, and the flow stops."
+	case "EC2StopInstances":
+		return "Where one instance that cannot be stopped would spare others, they are stopped one by one. One that is still starting is tried again. " +
+			"Instances that are gone or ending are no error. It counts as done when EC2 says stopping."
+	case "EC2StartInstances":
+		return "It is what undoes EC2StopInstances, with the instances that ran before. One that is still stopping is tried again. " +
+			"An instance that is gone fails the step: that cannot be put back."
 	case "EC2TerminateInstances":
 		return "Instances that are gone or ending are no error. Where one protected instance would spare others, they are terminated one by one. " +
 			"Before a second try of unknown outcome, it is looked whether all are terminated, shutting down or unknown."
