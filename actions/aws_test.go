@@ -21,7 +21,7 @@ func answers(t *testing.T, handle func(w http.ResponseWriter, operation string))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		operation := r.FormValue("Action")
 		if operation == "GetCallerIdentity" {
-			fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, account)
+			fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>%s</Account><Arn>arn:aws:iam::%s:user/me</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`, account, account)
 			return
 		}
 		handle(w, operation)

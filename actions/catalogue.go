@@ -28,6 +28,9 @@ type Deps struct {
 	Version string
 	// AWS is what actions ask AWS with; see LazyAWS.
 	AWS AWS
+	// Members says through which role checks and repairs act, and in which
+	// accounts; the zero value: as themselves, in their own account.
+	Members Members
 }
 
 // New gives the catalogue of all actions. It touches neither network nor AWS.
@@ -43,7 +46,7 @@ func New(deps Deps) responder.Catalogue {
 	}
 	refs := references{getenv: deps.Getenv, secrets: deps.Secrets}
 	hook := newWebhook(deps, refs)
-	reach := &access{aws: deps.AWS, own: &identity{aws: deps.AWS}}
+	reach := newAccess(deps)
 
 	catalogue := responder.Catalogue{}
 	for _, action := range []responder.Action{

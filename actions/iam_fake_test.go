@@ -1,6 +1,7 @@
 package actions_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/skycrafters/responder/actions"
@@ -283,14 +285,31 @@ func (f *fakeIAM) mutations() []string {
 	})
 }
 
-// fakeSTS says whose credentials these are.
+// fakeSTS says whose credentials these are, and gives those of roles.
 type fakeSTS struct {
-	account string
-	err     error
-	calls   int
+	account   string
+	partition string // "" is aws
+	err       error
+	calls     int
+
+	refusals []error // of AssumeRole, one after the other; nil is none
+	assumed  []*sts.AssumeRoleInput
+	expires  time.Time
 }
 
 func (f *fakeSTS) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
 	f.calls++
-	return &sts.GetCallerIdentityOutput{Account: &f.account}, f.err
+	arn := "arn:" + cmp.Or(f.partition, "aws") + ":sts::" + f.account + ":assumed-role/responder-dispatch-eu-west-1/responder-dispatch"
+	return &sts.GetCallerIdentityOutput{Account: &f.account, Arn: &arn}, f.err
+}
+
+func (f *fakeSTS) AssumeRole(_ context.Context, in *sts.AssumeRoleInput, _ ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
+	f.assumed = append(f.assumed, in)
+	if n := len(f.assumed); n <= len(f.refusals) && f.refusals[n-1] != nil {
+		return nil, f.refusals[n-1]
+	}
+	key := "ASIA" + strconv.Itoa(len(f.assumed))
+	return &sts.AssumeRoleOutput{Credentials: &ststypes.Credentials{
+		AccessKeyId: &key, SecretAccessKey: aws.String("secret"), SessionToken: aws.String("token"), Expiration: &f.expires,
+	}}, nil
 }

@@ -12,7 +12,10 @@ import (
 // iamUserExists asks whether an IAM user is still there.
 type iamUserExists struct{ users }
 
-var _ responder.Action = (*iamUserExists)(nil)
+var (
+	_ responder.Action   = (*iamUserExists)(nil)
+	_ responder.Narrower = (*iamUserExists)(nil)
+)
 
 // Spec implements responder.Action.
 func (a *iamUserExists) Spec() responder.Spec {
@@ -31,6 +34,11 @@ func (a *iamUserExists) Spec() responder.Spec {
 		},
 		Permissions: []responder.Permission{{Actions: []string{"iam:GetUser"}, Resources: []string{userARN}}},
 	}
+}
+
+// Needs implements responder.Narrower.
+func (a *iamUserExists) Needs(call responder.Call) []responder.Permission {
+	return a.needs(call, "iam:GetUser")
 }
 
 // Do implements responder.Action.

@@ -42,7 +42,8 @@ Parameters that are *static* are written out by the flow's author: ` + "`{{ }}`"
 *Secret* ones hold a reference, ` + "`env:NAME` or `secret:NAME`" + `, that is looked up at the moment of acting; an address in plain text is taken
 with a warning, and never shown. In a flow, defaults of all parameters can stand under ` + "`actions:`" + `.
 
-Actions on AWS ask only in the account of the event: with credentials of another account they fail. A target that is missing, empty or
+Checks and repairs ask AWS only in the account of the event, as Responder itself or through the account's
+[member role](deploying.md#repairs-in-other-accounts); with credentials of another account they fail. A target that is missing, empty or
 malformed fails the step for good; it never means "all".
 
 The permissions are what ` + "`responder policy`" + ` collects for the flows that are enabled. Those of a repair count where its flow is live.

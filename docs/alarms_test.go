@@ -29,7 +29,7 @@ func TestAlarms(t *testing.T) {
 // TestParameters: what can be chosen at the deployment stands where one reads of it.
 func TestParameters(t *testing.T) {
 	_, section, _ := strings.Cut(read(t, root+"template.yaml"), "\nParameters:")
-	section, _, ok := strings.Cut(section, "\nMappings:")
+	section, _, ok := strings.Cut(section, "\nRules:")
 	names := regexp.MustCompile(`(?m)^  (\w+):$`).FindAllStringSubmatch(section, -1)
 	if !ok || len(names) < 8 {
 		t.Fatalf("only %d parameters were seen", len(names))

@@ -87,6 +87,17 @@ if [ "$(uname -s)" = Linux ]; then
   phase "deploy another, whose flows repair"
   export RESPONDER_TEST_STACK_LIVE=responder-live
   sam_deploy "$RESPONDER_TEST_STACK_LIVE" "$work/live-built" "Architecture=$own"
+
+  phase "deploy a third, that repairs through a role in accounts"
+  export RESPONDER_TEST_STACK_MEMBER=responder-away
+  sam_deploy "$RESPONDER_TEST_STACK_MEMBER" "$work/live-built" "Architecture=$own" \
+    MemberRoleName=responder-member MemberAccounts=111122223333,444455556666,555566667777 MemberExternalId=o-exampleorgid/away
+  mkdir "$work/member"
+  cp "$work/live/member-role.yaml" "$work/member/template.yaml"
+  for account in 111122223333 444455556666; do # the emulator takes an account for its root's key
+    AWS_ACCESS_KEY_ID=$account sam_deploy responder-member "$work/member" \
+      "DispatchRoleArn=arn:aws:iam::111122223333:role/$RESPONDER_TEST_STACK_MEMBER-dispatch-us-east-1" ExternalId=o-exampleorgid/away
+  done
 else
   skip "the deployed stack: the emulator runs the functions, programs for Linux, on this machine"
 fi

@@ -8,11 +8,15 @@
 // the counts of cooldowns are kept; SECRETS_PREFIX, what goes before NAME of
 // secret:NAME; OWN_ROLES, the ARNs of Responder's roles, comma-separated;
 // STACK_NAME, for metrics; LOG_LEVEL (info); ALLOW_PRIVATE_HOSTS, what notices may
-// reach although it is private; and what env:NAME in flows refers to.
+// reach although it is private; MEMBER_ROLE, MEMBER_ACCOUNTS (comma-separated) and
+// MEMBER_EXTERNAL_ID, the role that checks and repairs act through, where, and
+// what it asks for (none of them: as itself, at home); and what env:NAME in flows
+// refers to.
 package main
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -89,8 +93,12 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 	if _, err := outbound.Settings(host.Getenv); err != nil { // better now than at the first notice
 		return nil, err
 	}
+	members, err := actions.ParseMembers(host.Getenv("MEMBER_ROLE"), host.Getenv("MEMBER_ACCOUNTS"), host.Getenv("MEMBER_EXTERNAL_ID"))
+	if err != nil {
+		return nil, fmt.Errorf("read MEMBER_ROLE, MEMBER_ACCOUNTS and MEMBER_EXTERNAL_ID: %w", err)
+	}
 	catalogue := actions.New(actions.Deps{
-		Secrets: p.secrets, Getenv: host.Getenv, Now: p.now, Version: host.Version, AWS: actions.LazyAWS(),
+		Secrets: p.secrets, Getenv: host.Getenv, Now: p.now, Version: host.Version, AWS: actions.LazyAWS(), Members: members,
 	})
 	definitions, problems := wiring.Load(host.Beside("rules.yml"), host.Beside("flows.yml"), catalogue)
 	if err := host.Tell(problems); err != nil {
@@ -104,7 +112,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Findings:  p.findings,
 		Counters:  p.counters,
 		Mode:      responder.ModeLive,
-		OwnRoles:  p.ownRoles,
+		OwnRoles:  wiring.OwnRoles(p.ownRoles, members),
 		Now:       p.now,
 		Logger:    host.Log,
 		Observe:   func(run *responder.Run) { countRun(p.metrics, run) },

@@ -177,6 +177,10 @@ func TestDispatchRefuses(t *testing.T) {
 // environment, and says what it lacks with less.
 func TestSetup(t *testing.T) {
 	env := lambdastest.Environment(t, "DispatchFunction")
+	if env["MEMBER_ROLE"] == "" || env["MEMBER_ACCOUNTS"] == "" || env["MEMBER_EXTERNAL_ID"] == "" {
+		t.Errorf("the template does not tell of the member role: %v", env)
+	}
+	env["MEMBER_ACCOUNTS"] = "111122223333"
 	if handler, err := setup(t.Context(), lambdastest.Host(t, io.Discard, env)); err != nil || handler == nil {
 		t.Errorf("setup gives %v, %v", handler, err)
 	}

@@ -53,7 +53,8 @@ type app struct {
 	rules, flows string // --rules, --flows
 	format       string // --format: text or json
 
-	wayOut http.RoundTripper // for what actions send; see setOut
+	wayOut  http.RoundTripper // for what actions send; see setOut
+	members actions.Members   // of `run`: the role that checks and repairs act through
 }
 
 // inputError ends a command with exit code 1: what it was given has errors,
@@ -163,7 +164,7 @@ func args(least, most int, what string) cobra.PositionalArgs {
 
 // catalogue is the set of actions. secrets may be nil where none acts.
 func (a *app) catalogue(secrets responder.Secrets) responder.Catalogue {
-	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS(), Transport: a.wayOut})
+	return actions.New(actions.Deps{Secrets: secrets, Getenv: a.getenv, Now: a.now, Version: versionText(), AWS: actions.LazyAWS(), Members: a.members, Transport: a.wayOut})
 }
 
 // setOut reads from the environment where actions may send to. Here, what is

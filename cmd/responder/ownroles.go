@@ -14,11 +14,12 @@ import (
 )
 
 // ownRoles tells whose doings are Responder's own, so that no repair answers
-// another: what --own-role says, else who the credentials belong to. Where
-// repairs are armed and nobody can tell, it refuses to begin.
+// another: what --own-role says, else who the credentials belong to; and beside
+// them the member role of each account. Where repairs are armed and nobody can
+// tell, it refuses to begin.
 func (a *app) ownRoles(ctx context.Context, o runOptions, d *wiring.Definitions) ([]string, error) {
 	if len(o.ownRoles) > 0 || !o.live || !armed(d) {
-		return o.ownRoles, nil
+		return wiring.OwnRoles(o.ownRoles, a.members), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -37,7 +38,7 @@ func (a *app) ownRoles(ctx context.Context, o runOptions, d *wiring.Definitions)
 	if who.Arn == nil {
 		return nil, unknown(fmt.Errorf("AWS names nobody"))
 	}
-	return []string{principal(*who.Arn)}, nil
+	return wiring.OwnRoles([]string{principal(*who.Arn)}, a.members), nil
 }
 
 // armed reports whether some enabled flow repairs live.

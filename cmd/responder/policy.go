@@ -12,8 +12,8 @@ import (
 )
 
 func (a *app) policyCommand() *cobra.Command {
-	var write, check, report bool
-	var template string
+	var write, check, report, member bool
+	var template, memberTemplate string
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Print the least IAM policy that the enabled flows need, or write it into the template",
@@ -24,16 +24,24 @@ repairs that their rules bind included. Repairs count where their flow says
 ${AWS::Partition}, ${AWS::Region}, ${AWS::AccountId} and ${AWS::StackName}: where the
 policy is used outside of a template, put in what they stand for.
 
+With --member these are the permissions of checks and repairs alone: those of the
+member role in an account.
+
 How many statements there are, and how many of them change things on a bare *, is
 said on standard error; --report gives that alone, on standard output.
 
---write rewrites what depends on the flows in the template, and leaves the rest of
-it as it is: the lines between
+--write rewrites what depends on the flows in the templates, and leaves the rest of
+them as it is: the lines between
 
-  # >>> responder policy: flows       the policy of the role that acts for flows
+  # >>> responder policy: flows       the policies of the role that acts for flows
   # <<< responder policy: flows
   # >>> responder policy: uses        under Mappings: whether flows send e-mails
   # <<< responder policy: uses
+
+of template.yaml and, if there is one beside it, of member-role.yaml
+
+  # >>> responder policy: member      the policy of the role in an account
+  # <<< responder policy: member
 
 --check changes nothing and ends with 1 if something would be rewritten.`,
 		Args: args(0, 0, "no arguments"),
@@ -41,28 +49,36 @@ it as it is: the lines between
 			switch {
 			case write && check, write && report, check && report:
 				return usagef("--write, --check and --report are three things to do: give one of them")
-			case cmd.Flags().Changed("template") && !write && !check:
-				return usagef("--template goes with --write or --check")
+			case (cmd.Flags().Changed("template") || cmd.Flags().Changed("member-template")) && !write && !check:
+				return usagef("--template and --member-template go with --write or --check")
+			case member && (write || check):
+				return usagef("--write and --check are about all templates: --member does not go with them")
 			}
 			definitions, err := a.load()
 			if err != nil {
 				return err
 			}
 			catalogue := a.catalogue(nil)
-			document := policyOf(definitions, catalogue)
-			switch {
-			case write, check:
-				return a.policyBlocks(template, policyBlocks(document, wiring.ActionsUsed(definitions, catalogue)), write)
-			case report:
+			n := needsOf(definitions, catalogue)
+			if write || check {
+				return a.policyTemplates(n, template, memberTemplate, write)
+			}
+			document := n.all
+			if member {
+				document = n.acting
+			}
+			if report {
 				return a.printReport(reportOf(document))
 			}
 			return a.printPolicy(document)
 		},
 	}
-	cmd.Flags().BoolVar(&write, "write", false, "rewrite the marked blocks of the template")
-	cmd.Flags().BoolVar(&check, "check", false, "tell whether the template is what --write would make of it")
+	cmd.Flags().BoolVar(&write, "write", false, "rewrite the marked blocks of the templates")
+	cmd.Flags().BoolVar(&check, "check", false, "tell whether the templates are what --write would make of them")
 	cmd.Flags().BoolVar(&report, "report", false, "count the statements, in place of printing them")
+	cmd.Flags().BoolVar(&member, "member", false, "only what checks and repairs need, in the account they act in")
 	cmd.Flags().StringVar(&template, "template", "template.yaml", "the template of --write and --check")
+	cmd.Flags().StringVar(&memberTemplate, "member-template", "", "the member role's template of --write and --check (default: member-role.yaml beside the other, if it is there)")
 	return cmd
 }
 
@@ -81,10 +97,29 @@ type policyStatement struct {
 	Condition map[string]map[string]string `json:",omitempty"`
 }
 
-// policyOf gives a statement a permission of each action in use, by name.
-func policyOf(d *wiring.Definitions, catalogue responder.Catalogue) policyDocument {
+// needs are the policies of what the enabled flows can do: all of it, and parted
+// by who does it.
+type needs struct {
+	all     policyDocument
+	notices policyDocument // by Dispatch itself
+	acting  policyDocument // of checks and repairs, by the member role where there is one
+	emails  bool           // whether some flow sends e-mails
+}
+
+func needsOf(d *wiring.Definitions, catalogue responder.Catalogue) needs {
+	used := wiring.ActionsUsed(d, catalogue)
+	parted := func(notices bool) policyDocument {
+		return policyOf(d, catalogue, slices.DeleteFunc(slices.Clone(used), func(name string) bool {
+			return (catalogue[name].Spec().Kind == responder.Notice) != notices
+		}))
+	}
+	return needs{all: policyOf(d, catalogue, used), notices: parted(true), acting: parted(false), emails: slices.Contains(used, "SendEmail")}
+}
+
+// policyOf gives a statement a permission of each of the actions.
+func policyOf(d *wiring.Definitions, catalogue responder.Catalogue, names []string) policyDocument {
 	document := policyDocument{Version: "2012-10-17", Statement: []policyStatement{}}
-	for _, name := range wiring.ActionsUsed(d, catalogue) {
+	for _, name := range names {
 		for i, p := range wiring.Permissions(d, catalogue, name) {
 			sid := name
 			if i > 0 {

@@ -123,33 +123,67 @@ func rewrite(file string, template []byte, contents map[string][]string) ([]byte
 	return out.Bytes(), all, nil
 }
 
-// policyBlocks brings the marked blocks of a template up to date, or, without
-// write, fails if they are not.
-func (a *app) policyBlocks(path string, contents map[string][]string, write bool) error {
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return &inputError{fmt.Errorf("read the template: %w", err)}
+// policyTemplates brings the marked blocks of the templates up to date, or,
+// without write, fails if they are not. member "" is member-role.yaml beside the
+// other template, if it is there. Nothing is written if one cannot be rewritten.
+func (a *app) policyTemplates(n needs, template, member string, write bool) error {
+	files := []*templateFile{{path: template, contents: homeBlocks(n)}}
+	beside := filepath.Join(filepath.Dir(template), "member-role.yaml")
+	if _, err := os.Stat(beside); member == "" && err == nil {
+		member = beside
 	}
-	text, blocks, err := rewrite(path, old, contents)
-	if err != nil {
-		return &inputError{err}
+	if member != "" {
+		files = append(files, &templateFile{path: member, contents: memberBlocks(n)})
 	}
-	drifted := 0
-	for _, b := range blocks {
-		if b.changed() {
-			drifted++
+	for _, f := range files {
+		if err := f.rewrite(); err != nil {
+			return &inputError{err}
 		}
-		if err := a.tellBlock(path, b, write); err != nil {
+	}
+	var drifted []string
+	for _, f := range files {
+		for _, b := range f.blocks {
+			if err := a.tellBlock(f.path, b, write); err != nil {
+				return err
+			}
+		}
+		if !slices.ContainsFunc(f.blocks, rewritten.changed) {
+			continue
+		}
+		drifted = append(drifted, f.path)
+		if !write {
+			continue
+		}
+		if err := overwrite(f.path, f.text); err != nil {
 			return err
 		}
 	}
-	switch {
-	case drifted == 0:
+	if write || len(drifted) == 0 {
 		return nil
-	case !write:
-		return &inputError{fmt.Errorf("%s does not allow what the enabled flows need, and nothing more: run: responder policy --write", path)}
 	}
-	return overwrite(path, text)
+	verb := "does"
+	if len(drifted) > 1 {
+		verb = "do"
+	}
+	return &inputError{fmt.Errorf("%s %s not allow what the enabled flows need, and nothing more: run: responder policy --write", strings.Join(drifted, " and "), verb)}
+}
+
+// templateFile is a template that is to be rewritten.
+type templateFile struct {
+	path     string
+	contents map[string][]string // by block
+
+	text   []byte
+	blocks []rewritten
+}
+
+func (f *templateFile) rewrite() error {
+	old, err := os.ReadFile(f.path)
+	if err != nil {
+		return fmt.Errorf("read the template: %w", err)
+	}
+	f.text, f.blocks, err = rewrite(f.path, old, f.contents)
+	return err
 }
 
 // tellBlock says what becomes of a block, and shows the difference if it stays.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +15,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
 	"github.com/skycrafters/responder/cmd/internal/wiring"
 )
@@ -127,6 +130,64 @@ func TestPolicyReport(t *testing.T) {
 	}
 }
 
+// TestPolicyMember: the member role may do what checks and repairs can, and no
+// more; its template is kept like the other.
+func TestPolicyMember(t *testing.T) {
+	c := newCLI(t)
+	out, _ := c.run(exitDone, "policy", "--member", "--report")
+	if want := "2 statements · 0 mutating · 0 mutating on a bare *\n"; out != want {
+		t.Errorf("reported %q, want %q", out, want)
+	}
+	out, _ = c.run(exitDone, "policy", "--member", "--format", "json")
+	if strings.Contains(out, "sns:") || !strings.Contains(out, "iam:GetUser") {
+		t.Errorf("the member role may %s", out)
+	}
+	template, member := filepath.Join(c.dir, "t.yaml"), filepath.Join(c.dir, "member-role.yaml")
+	read := func() string {
+		t.Helper()
+		data, err := os.ReadFile(member)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	const empty = "Policies:\n  # >>> responder policy: member\n  # <<< responder policy: member\n"
+	c.write("t.yaml", marked)
+	c.write("member-role.yaml", empty)
+	out, errs := c.run(exitInput, "policy", "--check", "--template", template)
+	c.has(out, member+":2: block member: differs\n+   - PolicyName: flows\n")
+	c.has(errs, template+" and "+member+" do not allow what the enabled flows need, and nothing more")
+	c.run(exitDone, "policy", "--write", "--template", template)
+	c.has(read(), "  - PolicyName: flows\n", "      - Sid: IAMUserExists\n")
+	c.run(exitDone, "policy", "--check", "--template", template)
+
+	// its own drift is seen, wherever it is
+	c.write("member-role.yaml", empty)
+	_, errs = c.run(exitInput, "policy", "--check", "--template", template)
+	c.has(errs, member+" does not allow")
+	c.write("other.yaml", empty)
+	_, errs = c.run(exitInput, "policy", "--check", "--template", template, "--member-template", filepath.Join(c.dir, "other.yaml"))
+	c.has(errs, "other.yaml does not allow")
+	_, errs = c.run(exitInput, "policy", "--check", "--template", template, "--member-template", filepath.Join(c.dir, "none.yaml"))
+	c.has(errs, "read the template: open ")
+
+	// where one cannot be rewritten, neither is
+	c.write("t.yaml", marked)
+	c.write("member-role.yaml", "no marks")
+	_, errs = c.run(exitInput, "policy", "--write", "--template", template)
+	c.has(errs, "there is no block member")
+	if data, err := os.ReadFile(template); err != nil || string(data) != marked {
+		t.Errorf("the other was written: %s, %v", data, err)
+	}
+
+	// without one there is nothing to keep
+	if err := os.Remove(member); err != nil {
+		t.Fatal(err)
+	}
+	c.run(exitDone, "policy", "--write", "--template", template)
+	c.run(exitDone, "policy", "--check", "--template", template)
+}
+
 const marked = `Mappings:
   # >>> responder policy: uses
   # <<< responder policy: uses
@@ -157,7 +218,7 @@ func TestPolicyWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, errs := c.run(exitInput, "policy", "--check", "--template", template)
-	c.has(out, "t.yaml:2: block uses: differs\n+   Flows: {Uses: {SendEmail: \"true\"}}", "t.yaml:9: block flows: differs\n        - PolicyName: flows\n-         PolicyDocument: {}\n+         PolicyDocument:\n")
+	c.has(out, "t.yaml:2: block uses: differs\n+   Flows: {Uses: {SendEmail: \"true\"}}", "t.yaml:9: block flows: differs\n-       - PolicyName: flows\n-         PolicyDocument: {}\n+       - PolicyName: notices\n+         PolicyDocument:\n")
 	c.has(errs, "run: responder policy --write")
 	if read() != marked {
 		t.Fatal("--check has changed the template")
@@ -166,21 +227,29 @@ func TestPolicyWrite(t *testing.T) {
 	c.has(out, "block uses: written", "block flows: written")
 	want := strings.NewReplacer(
 		"  # <<< responder policy: uses", "  Flows: {Uses: {SendEmail: \"true\"}}\n  # <<< responder policy: uses",
-		"        PolicyDocument: {}\n", `        PolicyDocument:
+		"      - PolicyName: flows\n        PolicyDocument: {}\n", `      - PolicyName: notices
+        PolicyDocument:
           Version: "2012-10-17"
           Statement:
-            - Sid: EC2InstanceAlive
-              Effect: Allow
-              Action: [ec2:DescribeInstances]
-              Resource: ["*"]
-            - Sid: IAMUserExists
-              Effect: Allow
-              Action: [iam:GetUser]
-              Resource: [!Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"]
             - Sid: SendEmail
               Effect: Allow
               Action: [sns:Publish]
               Resource: [!Sub "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-email"]
+      - !If
+        - HasMemberRole
+        - !Ref AWS::NoValue
+        - PolicyName: flows
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - Sid: EC2InstanceAlive
+                Effect: Allow
+                Action: [ec2:DescribeInstances]
+                Resource: ["*"]
+              - Sid: IAMUserExists
+                Effect: Allow
+                Action: [iam:GetUser]
+                Resource: [!Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"]
 `).Replace(marked)
 	if got := read(); got != want {
 		t.Errorf("written is\n%s\nwant\n%s", got, want)
@@ -209,7 +278,9 @@ func TestPolicyWrite(t *testing.T) {
 	for args, want := range map[string]string{
 		"policy --write --check":      "give one of them",
 		"policy --report --write":     "give one of them",
-		"policy --template x":         "--template goes with --write or --check",
+		"policy --template x":         "--template and --member-template go with --write or --check",
+		"policy --member-template x":  "go with --write or --check",
+		"policy --member --check":     "--member does not go with them",
 		"policy --check --template x": "",
 	} {
 		code := exitUsage
@@ -260,7 +331,7 @@ func TestPolicyYAML(t *testing.T) {
 		{"Long", "Allow", slices.Repeat([]string{"iam:DeleteServiceSpecificCredential"}, 9), []string{`"quoted" \ and 'so on'`, "\u2028"}, nil},
 	}}
 	var read []map[string]any
-	if err := yaml.Unmarshal([]byte(strings.Join(flowsBlock(document), "\n")), &read); err != nil {
+	if err := yaml.Unmarshal([]byte(strings.Join(policyLines("flows", document), "\n")), &read); err != nil {
 		t.Fatal(err)
 	}
 	statements := read[0]["PolicyDocument"].(map[string]any)["Statement"].([]any)
@@ -286,7 +357,7 @@ func TestPolicyYAML(t *testing.T) {
 	if !reflect.DeepEqual(got.Statement, document.Statement) {
 		t.Errorf("read back as\n%+v\nwant\n%+v", got.Statement, document.Statement)
 	}
-	text := strings.Join(flowsBlock(document), "\n")
+	text := strings.Join(policyLines("flows", document), "\n")
 	if n := strings.Count(text, "!Sub "); n != 2 {
 		t.Errorf("%d texts are substituted, want 2:\n%s", n, text)
 	}
@@ -316,23 +387,39 @@ func TestPolicyOfEveryAction(t *testing.T) {
 	}
 }
 
-// TestPolicyShipped: the template is what --write makes of it.
+// TestPolicyFitsARole: with every check and repair in use, the policy is not too
+// long for the member role, nor, beside what its stage needs, for Dispatch's.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func TestPolicyFitsARole(t *testing.T) {
+	catalogue := actions.New(actions.Deps{})
+	acting := slices.DeleteFunc(slices.Sorted(maps.Keys(catalogue)), func(name string) bool { return catalogue[name].Spec().Kind == responder.Notice })
+	text, err := json.Marshal(policyOf(nil, catalogue, acting))
+	const inline, stage = 10240, 2500 // characters
+	if err != nil || len(text) > inline-stage {
+		t.Errorf("the policy of %d actions has %d characters, %v", len(acting), len(text), err)
+	}
+}
+
+// TestPolicyShipped: the templates are what --write makes of it.
 func TestPolicyShipped(t *testing.T) {
 	catalogue := actions.New(actions.Deps{})
 	definitions, problems := wiring.Load(repo+"rules.yml", repo+"flows.yml", catalogue)
 	if definitions == nil {
 		t.Fatal(problems)
 	}
-	old, err := os.ReadFile(repo + "template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _, err := rewrite("template.yaml", old, policyBlocks(policyOf(definitions, catalogue), wiring.ActionsUsed(definitions, catalogue)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(old, text) {
-		t.Error("template.yaml does not allow what the shipped flows need, and nothing more: run: make policy")
+	n := needsOf(definitions, catalogue)
+	for file, contents := range map[string]map[string][]string{"template.yaml": homeBlocks(n), "member-role.yaml": memberBlocks(n)} {
+		old, err := os.ReadFile(repo + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _, err := rewrite(file, old, contents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(old, text) {
+			t.Errorf("%s does not allow what the shipped flows need, and nothing more: run: make policy", file)
+		}
 	}
 }
 

@@ -9,23 +9,36 @@ import (
 	"strings"
 )
 
-// policyBlocks gives the lines of each marked block of the template, by name,
-// without indentation.
-func policyBlocks(document policyDocument, used []string) map[string][]string {
+// homeBlocks gives the lines of each marked block of template.yaml, by name and
+// without indentation. Where a member role is in use, what checks and repairs
+// can do is not Dispatch's own.
+func homeBlocks(n needs) map[string][]string {
+	flows := policyLines("notices", n.notices)
+	if acting := policyLines("flows", n.acting); len(acting) > 0 {
+		flows = append(flows, "- !If", "  - HasMemberRole", "  - !Ref AWS::NoValue")
+		for _, line := range acting {
+			flows = append(flows, "  "+line)
+		}
+	}
 	return map[string][]string{
-		"flows": flowsBlock(document),
-		"uses":  {fmt.Sprintf("Flows: {Uses: {SendEmail: %q}}", strconv.FormatBool(slices.Contains(used, "SendEmail")))},
+		"flows": flows,
+		"uses":  {fmt.Sprintf("Flows: {Uses: {SendEmail: %q}}", strconv.FormatBool(n.emails))},
 	}
 }
 
-// flowsBlock is an entry of a role's Policies; nothing if there is nothing to
+// memberBlocks gives those of member-role.yaml.
+func memberBlocks(n needs) map[string][]string {
+	return map[string][]string{"member": policyLines("flows", n.acting)}
+}
+
+// policyLines is an entry of a role's Policies; nothing if there is nothing to
 // allow, for IAM takes no policy without a statement.
-func flowsBlock(document policyDocument) []string {
+func policyLines(name string, document policyDocument) []string {
 	if len(document.Statement) == 0 {
 		return nil
 	}
 	lines := []string{
-		"- PolicyName: flows",
+		"- PolicyName: " + name,
 		"  PolicyDocument:",
 		fmt.Sprintf("    Version: %q", document.Version),
 		"    Statement:",

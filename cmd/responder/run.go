@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/actions"
 	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/archive"
 )
@@ -22,6 +24,22 @@ type runOptions struct {
 	listen, data, log string
 	once, live        bool
 	hosts, ownRoles   []string
+	members           memberFlags
+}
+
+// memberFlags are those of the role that checks and repairs act through.
+type memberFlags struct {
+	role, externalID string
+	accounts         []string
+}
+
+// members reads the flags, all or none of which a run has.
+func (f memberFlags) members() (actions.Members, error) {
+	members, err := actions.ParseMembers(f.role, strings.Join(f.accounts, ","), f.externalID)
+	if err != nil {
+		return actions.Members{}, usagef("--member-role, --member-account, --external-id: %v", err)
+	}
+	return members, nil
 }
 
 // mode is dry unless --live is given.
@@ -57,6 +75,10 @@ func (a *app) runCommand() *cobra.Command {
 			if err := o.checkAddress(); err != nil {
 				return err
 			}
+			var err error
+			if a.members, err = o.members.members(); err != nil {
+				return err
+			}
 			return a.runAll(cmd.Context(), o, paths)
 		},
 	}
@@ -67,6 +89,9 @@ func (a *app) runCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.once, "once", false, "work on the paths, tell what became of them, and end; dry waits are passed over")
 	cmd.Flags().BoolVar(&o.live, "live", false, "act: send notices, and repair where a flow says so")
 	cmd.Flags().StringSliceVar(&o.ownRoles, "own-role", nil, "ARN of a role or user of Responder's own: what it causes is never repaired live (default: who the credentials belong to)")
+	cmd.Flags().StringVar(&o.members.role, "member-role", "", "name of the role, the same in every account, that checks and repairs act through (default: they act as whom the credentials belong to, in that account alone)")
+	cmd.Flags().StringSliceVar(&o.members.accounts, "member-account", nil, "an account where that role may be taken, the home account included; may be repeated")
+	cmd.Flags().StringVar(&o.members.externalID, "external-id", "", "the external id that the role asks for")
 	return cmd
 }
 

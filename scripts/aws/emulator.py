@@ -48,13 +48,15 @@ def group_arn(old, service, method, path, headers, body, query_params, region, a
 
 
 # For a session of a role aws:PrincipalArn is the role's ARN, for a service there
-# is none; and aws:PrincipalIsAWSService is there in every request. (IAM User
-# Guide, global condition keys)
+# is none; aws:PrincipalIsAWSService is there in every request, and the account of
+# a role that is taken is aws:ResourceAccount. (IAM User Guide, global condition keys)
 @mend(iam_evaluator, "_resolve_condition_key")
 def condition_key(old, key, context):
     service = context.principal_type == "Service"
     if key.lower() == "aws:principalisawsservice":
         return str(service).lower()
+    if key.lower() == "aws:resourceaccount":
+        return iam_evaluator._account_from_arn(context.resource_arn)
     value = old(key, context)
     if key.lower() == "aws:principalarn":
         session = re.fullmatch(r"arn:(aws[a-z-]*):sts::(\d+):assumed-role/([^/]+)/.*", value)

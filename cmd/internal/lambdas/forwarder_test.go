@@ -10,7 +10,10 @@ import (
 	"testing"
 )
 
-const forwarder = "forwarder.yaml"
+const (
+	forwarder  = "forwarder.yaml"
+	memberRole = "member-role.yaml"
+)
 
 // byAPI and byBus are parameters of forwarders of either way.
 var (

@@ -285,7 +285,7 @@ func TestTemplateSubscribers(t *testing.T) {
 // TestTemplateParameters: what a person has to fill in says what it is for, and
 // refuses what cannot be meant.
 func TestTemplateParameters(t *testing.T) {
-	for _, file := range []string{template, forwarder} {
+	for _, file := range []string{template, forwarder, memberRole} {
 		stack := evaluate(t, file, nil)
 		var grouped []string
 		for _, group := range stack.at(t, "Metadata", "AWS::CloudFormation::Interface").objects("ParameterGroups") {
@@ -298,7 +298,8 @@ func TestTemplateParameters(t *testing.T) {
 		}
 		for name := range declared {
 			p := declared.at(t, name)
-			if _, ok := p["Default"]; !ok || p["Description"] == nil {
+			required := file == memberRole && (name == "DispatchRoleArn" || name == "ExternalId")
+			if _, ok := p["Default"]; ok == required || p["Description"] == nil {
 				t.Errorf("%s: parameter %s has no default or no description", file, name)
 			}
 			if (p["AllowedPattern"] == nil) != (p["ConstraintDescription"] == nil) {
@@ -326,6 +327,14 @@ func TestTemplateParameters(t *testing.T) {
 			[]string{"alias/x", region + "alias/x", "0a-b", region + "key/*"}},
 		{template, "SlackWebhookUrl", []string{"", "https://hooks.slack.com/x"}, []string{"http://x", "https://a b"}},
 		{template, "AllowPrivateHosts", []string{"", "localhost", "chat.corp.example, 10.1.0.0/16,fd12::/16"}, []string{"*", "https://x y", ",", "a,,b", "a\n"}},
+		{template, "MemberRoleName", []string{"", "responder-member"}, []string{"a/b", "*", "arn:aws:iam::111122223333:role/r", strings.Repeat("r", 65)}},
+		{template, "MemberAccounts", []string{"", "111122223333", "111122223333,444455556666"}, []string{"*", "1", "111122223333, 444455556666", "111122223333,"}},
+		{template, "MemberExternalId", []string{"", "o-a1b2c3d4e5/responder"}, []string{"x", "a b", "*"}},
+		{memberRole, "DispatchRoleArn", []string{"arn:aws-cn:iam::111122223333:role/responder-dispatch-cn-north-1", "arn:aws:iam::111122223333:role/p/r"},
+			[]string{"", "*", "arn:aws:iam::111122223333:root", "arn:aws:iam::*:role/r", "arn:aws:iam::111122223333:role/*"}},
+		{memberRole, "ExternalId", []string{"o-a1b2c3d4e5/responder"}, []string{"", "x", "*"}},
+		{memberRole, "RoleName", []string{"responder-member"}, []string{"", "a/b", "*"}},
+		{memberRole, "PermissionsBoundaryArn", []string{"", "arn:aws:iam::aws:policy/x", "arn:aws:iam::111122223333:policy/p/b"}, []string{"*", "arn:aws:iam::111122223333:role/r"}},
 		{forwarder, "Name", []string{"responder", "r"}, []string{"", "a b", "1a", strings.Repeat("a", 40)}},
 		{forwarder, "HomeAccount", []string{"", "111122223333"}, []string{"1", "arn"}},
 		{forwarder, "HomeRegion", []string{"", "us-east-1", "us-gov-west-1", "ap-southeast-7"}, []string{"us", "US-EAST-1", "*"}},

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/ingest"
@@ -21,17 +24,56 @@ import (
 func TestRepairs(t *testing.T) {
 	t.Parallel()
 	d := find(t, liveVariable)
-	for name, test := range map[string]func(*testing.T, *deployed){"user": testUserDeleted, "instance": testInstanceTerminated} {
-		t.Run(name, func(t *testing.T) {
+	d.repairs(t, d.Account)
+}
+
+// TestMemberRepairs: the same, where Dispatch may do nothing but take the member
+// role: in its own account and in another, and nowhere else.
+func TestMemberRepairs(t *testing.T) {
+	t.Parallel()
+	d := find(t, memberVariable)
+	for _, account := range []string{d.Account, memberAccount} {
+		t.Run(account, func(t *testing.T) {
 			t.Parallel()
-			test(t, d)
+			d.repairs(t, account)
+		})
+	}
+	for account, says := range map[string]string{
+		strangeAccount: "which is not among the member accounts",
+		closedAccount:  "may not be taken: there is no such role", // it is on the list, and has no role
+	} {
+		t.Run(account, func(t *testing.T) {
+			t.Parallel()
+			users := iam.NewFromConfig(d.rootOf(account))
+			name := aws.String("mallory")
+			made, err := users.CreateUser(t.Context(), &iam.CreateUserInput{UserName: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := d.end(t, "NonCompliantUserCreated", d.userCreated(t, account, made.User))
+			if run.State != responder.RunFailed || !strings.Contains(run.Cause, says) {
+				t.Errorf("the run is %s: %s", run.State, run.Cause)
+			}
+			if _, err := users.GetUser(t.Context(), &iam.GetUserInput{UserName: name}); err != nil {
+				t.Errorf("the user: %v", err)
+			}
 		})
 	}
 }
 
-func testUserDeleted(t *testing.T, d *deployed) {
-	users := iam.NewFromConfig(d.root)
-	name := aws.String("mallory")
+// repairs has each repair act in an account.
+func (d *deployed) repairs(t *testing.T, account string) {
+	for name, test := range map[string]func(*testing.T, *deployed, string){"user": testUserDeleted, "instance": testInstanceTerminated} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, d, account)
+		})
+	}
+}
+
+func testUserDeleted(t *testing.T, d *deployed, account string) {
+	users := iam.NewFromConfig(d.rootOf(account))
+	name := aws.String("mallory-" + d.Name) // stacks share accounts here
 	made, err := users.CreateUser(t.Context(), &iam.CreateUserInput{UserName: name})
 	if err != nil {
 		t.Fatal(err)
@@ -51,10 +93,11 @@ func testUserDeleted(t *testing.T, d *deployed) {
 			return err
 		},
 		"a group": func() error {
-			if _, err := users.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("friends")}); err != nil {
+			group := aws.String("friends-" + d.Name)
+			if _, err := users.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: group}); err != nil {
 				return err
 			}
-			_, err := users.AddUserToGroup(t.Context(), &iam.AddUserToGroupInput{GroupName: aws.String("friends"), UserName: name})
+			_, err := users.AddUserToGroup(t.Context(), &iam.AddUserToGroupInput{GroupName: group, UserName: name})
 			return err
 		},
 	} {
@@ -62,15 +105,22 @@ func testUserDeleted(t *testing.T, d *deployed) {
 			t.Fatalf("give the user %s: %v", what, err)
 		}
 	}
-	d.repaired(t, "NonCompliantUserCreated", d.now(t, with(t, with(t, alike(t, sample(t, "user-noncompliant.json"), 6),
-		"detail.requestParameters.userName", *name), "detail.responseElements.user.userId", aws.ToString(made.User.UserId))))
+	d.repaired(t, "NonCompliantUserCreated", d.userCreated(t, account, made.User))
 	if out, err := users.GetUser(t.Context(), &iam.GetUserInput{UserName: name}); err == nil {
 		t.Errorf("the user is still there: %v", out.User)
 	}
 }
 
-func testInstanceTerminated(t *testing.T, d *deployed) {
-	instances := ec2.NewFromConfig(d.root)
+// userCreated is the event of a user's creation.
+func (d *deployed) userCreated(t *testing.T, account string, user *iamtypes.User) json.RawMessage {
+	t.Helper()
+	element := d.now(t, account, alike(t, sample(t, "user-noncompliant.json"), 6))
+	element = with(t, element, "detail.requestParameters.userName", aws.ToString(user.UserName))
+	return with(t, element, "detail.responseElements.user.userId", aws.ToString(user.UserId))
+}
+
+func testInstanceTerminated(t *testing.T, d *deployed, account string) {
+	instances := ec2.NewFromConfig(d.rootOf(account))
 	run, err := instances.RunInstances(t.Context(), &ec2.RunInstancesInput{
 		ImageId: aws.String("ami-0123456789abcdef0"), InstanceType: types.InstanceTypeT2Micro, MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
 	})
@@ -78,9 +128,9 @@ func testInstanceTerminated(t *testing.T, d *deployed) {
 		t.Fatal(err)
 	}
 	id := run.Instances[0].InstanceId
-	element := with(t, d.now(t, alike(t, sample(t, "instance-denied.json"), 7)), "detail.recipientAccountId", d.Account)
+	element := d.now(t, account, alike(t, sample(t, "instance-denied.json"), 7))
 	var body map[string]any
-	if err := json.Unmarshal(with(t, element, "account", d.Account), &body); err != nil {
+	if err := json.Unmarshal(element, &body); err != nil {
 		t.Fatal(err)
 	}
 	body["detail"].(map[string]any)["responseElements"] = map[string]any{"instancesSet": map[string]any{"items": []any{map[string]any{"instanceId": *id, "instanceType": "t2.micro"}}}}
@@ -98,12 +148,23 @@ func testInstanceTerminated(t *testing.T, d *deployed) {
 	}
 }
 
-// now is an event of this moment and of the stack's region: what is older than a
-// day is not repaired.
-func (d *deployed) now(t *testing.T, element json.RawMessage) json.RawMessage {
+// rootOf may do everything in an account.
+func (d *deployed) rootOf(account string) aws.Config {
+	cfg := d.root
+	if account != d.Account {
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(account, "test", "") // as the emulator names accounts
+	}
+	return cfg
+}
+
+// now is an event of this moment, of an account and of the stack's region: what
+// is older than a day is not repaired.
+func (d *deployed) now(t *testing.T, account string, element json.RawMessage) json.RawMessage {
 	t.Helper()
 	now := time.Now().UTC().Format(time.RFC3339)
-	for path, text := range map[string]string{"time": now, "detail.eventTime": now, "region": d.Region, "detail.awsRegion": d.Region} {
+	for path, text := range map[string]string{
+		"time": now, "detail.eventTime": now, "region": d.Region, "detail.awsRegion": d.Region, "account": account, "detail.recipientAccountId": account,
+	} {
 		element = with(t, element, path, text)
 	}
 	return element
@@ -111,6 +172,20 @@ func (d *deployed) now(t *testing.T, element json.RawMessage) json.RawMessage {
 
 // repaired sends an event, and waits for its run to succeed with the repair done.
 func (d *deployed) repaired(t *testing.T, flow string, element json.RawMessage) {
+	t.Helper()
+	run := d.end(t, flow, element)
+	if run.State != responder.RunSucceeded {
+		t.Fatalf("the run is %s: %s", run.State, run.Cause)
+	}
+	for path, step := range run.Steps {
+		if step.Dry || step.State != responder.StepSucceeded {
+			t.Errorf("step %s (%s) is %s, dry: %v, %s", path, step.Action, step.State, step.Dry, step.Error)
+		}
+	}
+}
+
+// end sends an event, and gives its run when that has ended.
+func (d *deployed) end(t *testing.T, flow string, element json.RawMessage) (run *responder.Run) {
 	t.Helper()
 	event, err := ingest.Normalise(element)
 	if err != nil {
@@ -125,21 +200,13 @@ func (d *deployed) repaired(t *testing.T, flow string, element json.RawMessage) 
 	}
 	id := findings[0].RunID(flow)
 	await(t, 2*time.Minute, func(ctx context.Context) string {
-		run, err := d.runs.Get(ctx, id)
-		if err != nil {
+		if run, err = d.runs.Get(ctx, id); err != nil {
 			return err.Error()
-		}
-		if run.State.Ended() && run.State != responder.RunSucceeded {
-			t.Fatalf("the run is %s: %s", run.State, run.Cause)
 		}
 		if !run.State.Ended() {
 			return fmt.Sprintf("the run is %s", run.State)
 		}
-		for path, step := range run.Steps {
-			if step.Dry || step.State != responder.StepSucceeded {
-				t.Errorf("step %s (%s) is %s, dry: %v, %s", path, step.Action, step.State, step.Dry, step.Error)
-			}
-		}
 		return ""
 	})
+	return run
 }

@@ -30,10 +30,19 @@ const repository = "../../.."
 const (
 	stackVariable    = "RESPONDER_TEST_STACK"          // its name
 	liveVariable     = "RESPONDER_TEST_STACK_LIVE"     // name of another, whose flows repair
+	memberVariable   = "RESPONDER_TEST_STACK_MEMBER"   // name of a third, whose flows repair through the member role
 	endpointVariable = "RESPONDER_TEST_STACK_ENDPOINT" // of the emulator
 	tlsVariable      = "RESPONDER_TEST_STACK_TLS"      // folder with cert.pem and key.pem, which the functions trust
 	webhookVariable  = "RESPONDER_TEST_STACK_WEBHOOK"  // SlackWebhookUrl as deployed
 	builtVariable    = "RESPONDER_TEST_STACK_BUILT"    // what was deployed: a folder a function
+)
+
+// Other accounts: of the member stack's list and with the role, of the list
+// alone, and neither.
+const (
+	memberAccount  = "444455556666"
+	closedAccount  = "555566667777"
+	strangeAccount = "777788889999"
 )
 
 // deployed is the stack under test.
