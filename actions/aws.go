@@ -6,9 +6,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -30,6 +33,10 @@ type AWS struct {
 	SES func(aws.Config) SESAPI
 	IAM func(aws.Config) IAMAPI
 	EC2 func(aws.Config) EC2API
+
+	CloudTrail func(aws.Config) CloudTrailAPI
+	Lambda     func(aws.Config) LambdaAPI
+	SFN        func(aws.Config) SFNAPI
 }
 
 // globalRegion is where IAM and STS are asked if the configuration names no region.
@@ -52,6 +59,18 @@ func LazyAWS(options ...func(*config.LoadOptions) error) AWS {
 		},
 		IAM: func(cfg aws.Config) IAMAPI { return iam.NewFromConfig(cfg) },
 		EC2: func(cfg aws.Config) EC2API { return newEC2Calls(ec2.NewFromConfig(cfg)) },
+		CloudTrail: func(cfg aws.Config) CloudTrailAPI {
+			client := cloudtrail.NewFromConfig(cfg)
+			return cloudTrailCalls{client.GetTrail, client.GetTrailStatus, client.ListTags, client.StartLogging}
+		},
+		Lambda: func(cfg aws.Config) LambdaAPI {
+			client := lambda.NewFromConfig(cfg)
+			return lambdaCalls{client.Invoke, client.ListTags}
+		},
+		SFN: func(cfg aws.Config) SFNAPI {
+			client := sfn.NewFromConfig(cfg)
+			return sfnCalls{client.DescribeStateMachine, client.ListTagsForResource, client.StartExecution, client.DescribeExecution}
+		},
 	}
 }
 

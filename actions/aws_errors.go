@@ -59,6 +59,7 @@ func passes(code string) bool {
 	switch code {
 	case "ConcurrentModification", "ConcurrentModificationException",
 		"DeleteConflict", "DeleteConflictException", // something was attached meanwhile
+		"ConflictException", "ResourceConflictException", // of CloudTrail and Lambda: something else is being done to it
 		"EntityTemporarilyUnmodifiable", "EntityTemporarilyUnmodifiableException", // created a moment ago
 		"IncorrectInstanceState", // an instance is still starting or stopping
 		"ExpiredToken", "ExpiredTokenException", "RequestExpired":

@@ -67,10 +67,14 @@ func TestSpecs(t *testing.T) {
 
 // TestWithoutAWS has every action answer where there is nothing to act with.
 func TestWithoutAWS(t *testing.T) {
-	for name, params := range map[string]map[string]any{
-		"IAMUserExists": bob.Params, "IAMDeleteUser": bob.Params, "SendEmail": {"topicARN": topic},
-		"EC2InstanceAlive": {"ids": []any{one}}, "EC2TerminateInstances": {"ids": []any{one}},
-	} {
+	all := map[string]map[string]any{
+		"IAMUserExists": bob.Params, "SendEmail": {"topicARN": topic}, "EC2InstanceAlive": {"ids": []any{one}}, "EC2TerminateInstances": {"ids": []any{one}},
+		"CloudTrailStartLogging": {"trail": "main"}, "InvokeLambda": {"function": functionOf}, "StartExecution": {"stateMachine": machineOf},
+	}
+	for name, r := range iamRepairs {
+		all[name] = r.params
+	}
+	for name, params := range all {
 		call := responder.Call{Params: params, Account: account, Region: "us-east-1", Finding: responder.Finding{Event: json.RawMessage(`{}`)}}
 		if _, err := actions.New(actions.Deps{})[name].Do(t.Context(), call); !isPermanent(err) {
 			t.Errorf("%s: got %v", name, err)

@@ -6,7 +6,8 @@
 //	SendPagerDuty, SendWebhook               notices to machines
 //	SendEmail                                a notice by an SNS topic or by SES
 //	IAMUserExists, EC2InstanceAlive          checks
-//	IAM…, EC2…                               repairs, each with what puts it back
+//	IAM…, EC2…, CloudTrail…                  repairs, each with what puts it back
+//	InvokeLambda, StartExecution             repairs of one's own
 //
 // It may import the root package and the AWS SDK; it imports no stage and no
 // adapter. An action is told everything it needs by its Call and says how it

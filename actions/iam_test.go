@@ -301,10 +301,13 @@ func TestActsInTheEventsAccountOnly(t *testing.T) {
 		call   responder.Call
 	}
 	ids := map[string]any{"ids": []any{"i-0123456789abcdef0"}}
-	for _, s := range []step{
-		{"IAMUserExists", bob}, {"IAMDeleteUser", bob},
-		{"EC2InstanceAlive", userCall(ids)}, {"EC2TerminateInstances", userCall(ids)},
-	} {
+	steps := []step{
+		{"IAMUserExists", bob}, {"EC2InstanceAlive", userCall(ids)}, {"EC2TerminateInstances", userCall(ids)}, {"CloudTrailStartLogging", trailCall("main")},
+	}
+	for name, r := range iamRepairs {
+		steps = append(steps, step{name, repairCall(r.params)})
+	}
+	for _, s := range steps {
 		for _, tt := range []struct {
 			name, event string
 			sts         fakeSTS
@@ -316,11 +319,13 @@ func TestActsInTheEventsAccountOnly(t *testing.T) {
 			{"STS down", account, fakeSTS{err: errors.New("reset")}, isTransient, "sts:GetCallerIdentity: reset"},
 			{"STS mute", account, fakeSTS{}, isTransient, "names no account"},
 		} {
-			users, machines := newFakeIAM(), &fakeEC2{}
+			users, machines, trails := newFakeIAM(), &fakeEC2{}, &fakeTrails{}
 			catalogue := actions.New(actions.Deps{AWS: actions.AWS{
 				IAM: func(aws.Config) actions.IAMAPI { return users },
 				EC2: func(aws.Config) actions.EC2API { return machines },
 				STS: func(aws.Config) actions.STSAPI { return &tt.sts },
+
+				CloudTrail: func(aws.Config) actions.CloudTrailAPI { return trails },
 			}})
 			s.call.Account = tt.event
 			if _, err := catalogue[s.action].Do(t.Context(), s.call); !tt.is(err) || !strings.Contains(err.Error(), tt.says) {
@@ -331,7 +336,12 @@ func TestActsInTheEventsAccountOnly(t *testing.T) {
 					t.Errorf("%s, %s: verified as %v, %v", s.action, tt.name, verdict, err)
 				}
 			}
-			if len(users.calls)+len(machines.calls) > 0 {
+			if v, ok := catalogue[s.action].(responder.Surveyor); ok {
+				if found, err := v.Survey(t.Context(), s.call); len(found.Targets) > 0 || err == nil {
+					t.Errorf("%s, %s: found %v, %v", s.action, tt.name, found, err)
+				}
+			}
+			if len(users.calls)+len(machines.calls)+len(trails.calls) > 0 {
 				t.Errorf("%s, %s: AWS was asked", s.action, tt.name)
 			}
 		}

@@ -161,6 +161,7 @@ func checkNeeds(t *testing.T, action responder.Action, call responder.Call, used
 // covers reports whether a pattern of a policy covers all that another does.
 func covers(pattern, resource string) bool {
 	quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+	quoted = regexp.MustCompile(`\\\$\\\{AWS::[A-Za-z]+\\\}`).ReplaceAllLiteralString(quoted, `(\$\{[^}]*\}|[a-z0-9-]+)`)
 	return regexp.MustCompile("^" + quoted + "$").MatchString(resource)
 }
 

@@ -197,6 +197,9 @@ func example(t *testing.T, spec responder.Spec) string {
 		"IAMReleaseUser":         "```yaml steps\n- IAMReleaseUser: {user: bob}\n```\n",
 		"IAMRevokeRoleSessions":  bound("remediate", role, byRole),
 		"IAMAllowRoleSessions":   "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
+		"CloudTrailStartLogging": bound("remediate", `trail: "{{ req.name }}"`, `action == "cloudtrail:StopLogging" && ok`),
+		"InvokeLambda":           "```yaml steps\n- InvokeLambda: {function: \"arn:aws:lambda:eu-west-1:111122223333:function:responder-action-ticket\", idempotent: true}\n```\n",
+		"StartExecution":         "```yaml steps\n- StartExecution: {stateMachine: \"env:CONTAINMENT_STATE_MACHINE\"}\n```\n",
 		"EC2InstanceAlive":       bound("check", ids, launched),
 		"EC2TerminateInstances":  bound("remediate", ids, launched),
 		"EC2StopInstances":       bound("remediate", ids, launched),
@@ -221,6 +224,9 @@ func webhookNotes(t *testing.T) string {
     return hmac.compare_digest(v1, want) and abs(time.time() - int(t)) <= 300
 ` + "```\n\n"
 }
+
+// handedOver is what programs of one's own are given.
+const handedOver = "It is given `{key, flow, account, region, finding}`: `key` is the same for each try of a step, account and region are the event's, and the finding holds the event."
 
 // notes are the limits that an action keeps, and how it fails.
 func notes(t *testing.T, name string) string {
@@ -297,6 +303,16 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 			"After a try of unknown outcome, it counts as done if sessions from before the event are denied. Roles that only AWS changes (service-linked, those of IAM Identity Center) are refused by IAM, and fail the step."
 	case "IAMAllowRoleSessions":
 		return "It is what undoes IAMRevokeRoleSessions where no revocation stood before. No such policy, or no such role, is a success."
+	case "CloudTrailStartLogging":
+		return "A trail of the event's account alone: the ARN of another account's is refused, and so is an organization's trail seen from a member. It is started in its home region, wherever the event is from. " +
+			"A trail that is gone fails the step: it has to be made anew. What happened while it was stopped is not in it; CloudTrail's event history holds management events of 90 days all the same."
+	case "InvokeLambda":
+		return handedOver + " The function is asked in the account and region of its ARN. Where no answer comes, nobody can see whether it ran: the step fails, unless the flow says `idempotent: true`. " +
+			"So does a failure that the function reports; one that may run again is invoked again then. With `async`, what the function does is not waited for and its failure not seen. It is no place for secrets: the answer is kept in the run."
+	case "StartExecution":
+		l := limitsOf(t, "actions/start_execution.go")
+		return handedOver + " Where that is more than " + l.size("executionInput") + ", the event is left out (`finding.event` is null). The execution's name is made of `key`, so that a step starts one, however often it is tried; " +
+			"after a try of unknown outcome it is looked whether it is there. Express state machines are refused: they cannot be asked. The role needs `states:DescribeExecution` on the executions, too."
 	case "EC2InstanceAlive":
 		return "If none of the instances is pending or running, the check says no, and the flow stops."
 	case "EC2StopInstances":
