@@ -150,6 +150,10 @@ func (n *newer) Park(_ context.Context, id string, _ time.Time) error {
 	return nil
 }
 
+func (n *newer) Unpark(context.Context, *responder.Run) error {
+	return errors.New("nothing is read here")
+}
+
 // TestFutureRun: it is parked, and told as such.
 func TestFutureRun(t *testing.T) {
 	f := newFunction(t)
