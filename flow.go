@@ -46,6 +46,7 @@ type Flow struct {
 	Repairs   Repairs
 	Timeout   time.Duration // of a whole run; 0 is none
 	Cooldown  *Cooldown     // nil: none
+	Guards    *Guards       `json:",omitempty"` // nil: the defaults
 	Approvers *Ask          `json:",omitempty"` // who decides of a repair that no step asks about, where Repairs is RepairsApprove; nil: not said
 	Steps     []Step
 }

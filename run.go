@@ -27,7 +27,7 @@ const maxRunJSON = 32 << 20
 //	1  the first
 //	2  waits until a time of day, joins of any, timeouts of flows, notices that
 //	   a cooldown suppresses, audits
-//	3  approvals, surveys
+//	3  approvals, surveys, guards
 const RunVersion = 3
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -125,6 +125,7 @@ const (
 type FlowSnapshot struct {
 	Name    string        `json:"name"`
 	Repairs Repairs       `json:"repairs,omitempty"` // the stricter of this and the flow's present one counts
+	Guards  *Guards       `json:"guards,omitempty"`  // they hold beside the flow's present ones
 	Timeout time.Duration `json:"timeout,omitempty"`
 	Steps   []Step        `json:"steps"`
 	Digest  string        `json:"digest"` // of Steps
@@ -253,7 +254,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
-	asks := r.Flow.Repairs == RepairsApprove || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Ask != nil })
+	asks := r.Flow.Repairs == RepairsApprove || r.Flow.Guards != nil || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Ask != nil })
 	for _, s := range r.Steps {
 		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}

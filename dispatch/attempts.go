@@ -73,7 +73,7 @@ func losses(state *responder.StepState) int {
 	return n
 }
 
-// lastLooked reports whether the last attempt was a look.
+// lastLooked reports whether the last attempt was a look whether it was done.
 func lastLooked(state *responder.StepState) bool {
 	n := len(state.Attempts)
 	return n > 0 && state.Attempts[n-1].Verify

@@ -22,11 +22,12 @@ type Config struct {
 	Runs      responder.RunStore
 	Findings  responder.Sender // for wakes
 
-	Counters    responder.Counters               // for cooldowns; none: a flow that has one is refused
+	Counters    responder.Counters               // for cooldowns and limits; none: a flow that has one is refused
 	Accounts    func() map[string]map[string]any // what rules.yml says of accounts; none
 	Mode        responder.Mode                   // of new runs, and the most that any run may do here; dry
 	MaxAge      time.Duration                    // events older than that get dry repairs; 24 h
 	OwnRoles    []string                         // ARNs of Responder's roles or users, paths apart: what they cause gets dry repairs
+	Own         []string                         // patterns of ARNs of Responder's own resources, which no repair touches
 	Concurrency int                              // runs at a time; 8
 	Lease       time.Duration                    // how long after a worker's death its runs are taken up; 2 min
 	SkipWaits   bool                             // waits are noted and passed over
@@ -40,6 +41,7 @@ type Config struct {
 	// goroutines at once, and must not change what they are shown.
 	Observe   func(*responder.Run)    // every stored state of a run
 	Attempted func(AttemptReport)     // an attempt is over
+	Held      func(HeldReport)        // a guard held a step back
 	Repeated  func(responder.Finding) // a finding met runs of its own, made before
 	Parked    func(run string)        // a run that cannot be decoded was put by; again at each try
 }
@@ -53,6 +55,13 @@ type AttemptReport struct {
 	Survey bool // a look at what there is, before the first try
 	Took   time.Duration
 	Err    error // as in Tried, Verified or Surveyed; nil: it worked, or the look found out
+}
+
+// HeldReport is what there is to tell of a step that a guard held back.
+type HeldReport struct {
+	Flow   string
+	Action string
+	Guard  string // one of Guards
 }
 
 // Dispatcher makes runs of findings and carries them on. Safe for concurrent
@@ -82,6 +91,9 @@ func New(c Config) (*Dispatcher, error) {
 	}
 	if flows := c.Flows(); flows != nil && c.Counters == nil && flows.cooling() != "" {
 		return nil, fmt.Errorf("dispatch: the flow %s has a cooldown, and there are no Counters", flows.cooling())
+	}
+	if _, counts := c.Counters.(responder.Budget); !counts && c.Flows() != nil && c.Flows().limited() != "" {
+		return nil, fmt.Errorf("dispatch: the flow %s has limits, and there are no Counters that admit", c.Flows().limited())
 	}
 	if c.Mode == "" {
 		c.Mode = responder.ModeDry
@@ -113,6 +125,9 @@ func New(c Config) (*Dispatcher, error) {
 	if c.Attempted == nil {
 		c.Attempted = func(AttemptReport) {}
 	}
+	if c.Held == nil {
+		c.Held = func(HeldReport) {}
+	}
 	if c.Repeated == nil {
 		c.Repeated = func(responder.Finding) {}
 	}
@@ -121,7 +136,7 @@ func New(c Config) (*Dispatcher, error) {
 	}
 	return &Dispatcher{
 		Config: c,
-		guards: guards{mode: c.Mode, maxAge: c.MaxAge, ownRoles: c.OwnRoles},
+		guards: guards{mode: c.Mode, maxAge: c.MaxAge, ownRoles: c.OwnRoles, own: c.Own},
 		grace:  margin / 2,
 	}, nil
 }

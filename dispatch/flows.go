@@ -64,6 +64,16 @@ func (f *Flows) cooling() string {
 	return ""
 }
 
+// limited names the first enabled flow that has limits of its own, "" if none has.
+func (f *Flows) limited() string {
+	for _, l := range f.list {
+		if l.Guards != nil && l.Guards.Limits != nil && !l.Disabled {
+			return l.Name
+		}
+	}
+	return ""
+}
+
 // matching gives the enabled flows that are for findings of a rule.
 func (f *Flows) matching(rule string) []*loaded {
 	var found []*loaded
@@ -94,5 +104,5 @@ func (l *loaded) wants(env map[string]any) (bool, error) {
 
 // snapshot is what a run keeps of its flow.
 func (l *loaded) snapshot() responder.FlowSnapshot {
-	return responder.FlowSnapshot{Name: l.Name, Repairs: l.Repairs, Timeout: l.Timeout, Steps: l.Steps, Digest: l.digest}
+	return responder.FlowSnapshot{Name: l.Name, Repairs: l.Repairs, Timeout: l.Timeout, Guards: l.Guards, Steps: l.Steps, Digest: l.digest}
 }

@@ -14,6 +14,7 @@ type guards struct {
 	mode     responder.Mode
 	maxAge   time.Duration
 	ownRoles []string
+	own      []string // patterns of the ARNs of Responder's own resources
 }
 
 // leave is what a run may do at a moment.
@@ -86,15 +87,23 @@ func (l leave) forbids(path string, kind responder.Kind, would func() string) Ou
 	return nil
 }
 
-// dryPrefix begins the notices that follow a dry repair.
-const dryPrefix = "[DRY RUN] "
+// What begins the notices that follow a repair which did not act.
+const (
+	dryPrefix  = "[DRY RUN] "
+	heldPrefix = "[HELD BACK] "
+)
 
 // prefix is what goes before the texts of a run's notices from now on.
 func prefix(run *responder.Run) string {
+	text := ""
 	for _, state := range run.Steps {
-		if state.Dry && state.Kind == responder.Repair {
+		switch {
+		case state.Kind != responder.Repair:
+		case state.Dry:
 			return dryPrefix
+		case state.Result[guardKey] != nil:
+			text = heldPrefix
 		}
 	}
-	return ""
+	return text
 }

@@ -2,18 +2,20 @@ package dispatch
 
 // The keys of flows.yml. Reserved ones are refused until what they mean is there.
 
-func topKeys() []string     { return []string{"include", "actions", "approvers", "people", "flows"} }
+func topKeys() []string {
+	return []string{"include", "actions", "approvers", "people", "protected", "flows"}
+}
 func topReserved() []string { return []string{"limits", "scope", "cooldown", "halt"} }
 
 func flowKeys() []string {
-	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "approvers", "timeout", "cooldown", "sequential", "parallel", "join"}
+	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "approvers", "scope", "limits", "timeout", "cooldown", "sequential", "parallel", "join"}
 }
 
 // ruleKeys say which rules a flow is for, each in its way.
 func ruleKeys() []string { return []string{"rule", "rules", "globs"} }
 
 func flowReserved() []string {
-	return []string{"approve", "veto", "limits", "scope", "undo", "max_age", "dedup", "window"}
+	return []string{"approve", "veto", "undo", "max_age", "dedup", "window"}
 }
 
 func verbKeys() []string {

@@ -66,13 +66,14 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 // loader gathers flows and problems.
 type loader struct {
 	LoadOptions
-	defaults map[string]map[string]field // action → parameter
-	above    field                       // `approvers:` above all flows; none: its value is nil
-	decide   *responder.Ask              // what that says, once it has been asked for
-	flows    []*rawFlow
-	byName   map[string]*rawFlow
-	set      *Flows
-	problems lang.Problems
+	defaults  map[string]map[string]field // action → parameter
+	above     field                       // `approvers:` above all flows; none: its value is nil
+	decide    *responder.Ask              // what that says, once it has been asked for
+	protected []string                    // patterns of ARNs
+	flows     []*rawFlow
+	byName    map[string]*rawFlow
+	set       *Flows
+	problems  lang.Problems
 }
 
 // field is a key of a mapping, its value, and the file where both stand.
@@ -113,6 +114,8 @@ func (l *loader) source(s lang.Source) {
 			l.above = f
 		case f.name() == "people":
 			l.mergePeople(f)
+		case f.name() == "protected":
+			l.protect(f)
 		case f.name() == "flows":
 			l.mergeFlows(f)
 		case slices.Contains([]string{"rules", "lists", "accounts"}, f.name()):

@@ -28,6 +28,7 @@ func (l *loader) flow(raw *rawFlow) {
 	flow.Steps, flow.Approvers = l.steps(raw, flow.Repairs, l.matched(flow.Rules))
 	flow.Timeout = l.flowTimeout(raw, flow.Steps)
 	flow.Cooldown, flow.cooldown = l.cooldown(raw, flow.Steps)
+	flow.Guards = l.guards(raw)
 	digest, err := responder.Digest(flow.Steps)
 	if err != nil {
 		l.errorAt(raw.at.file, raw.at.value, "", "the flow %s cannot be stored: %v", raw.name, err)

@@ -46,6 +46,7 @@ type Skipped struct {
 	Kind   responder.Kind
 	Would  string // what would have been done, if it is the mode that forbids it
 	Why    string // "" where the step's own condition was false
+	Guard  string // which guard held it back, if one did
 }
 
 // Recorded: the step is written down instead of done.
@@ -206,6 +207,9 @@ func (o Skipped) apply(c *change) {
 	}
 	c.end(responder.StepSkipped)
 	c.state.Result = remark(o.Would, o.Why)
+	if o.Guard != "" {
+		c.state.Result[guardKey] = o.Guard
+	}
 }
 
 func (o Recorded) apply(c *change) {
@@ -267,7 +271,7 @@ func (o Tried) apply(c *change) {
 
 // lose is what becomes of a step whose attempt was lost.
 func (c *change) lose(err error) {
-	repair := c.state.Kind == responder.Repair && lastTry(c.state) != nil
+	repair := c.state.Kind == responder.Repair && inDoubt(c.state)
 	switch {
 	case !lostTooOften(c.step, c.state), repair && !lastLooked(c.state):
 		c.again(losses(c.state), 0)
@@ -362,6 +366,9 @@ func (c *change) wait(d time.Duration) {
 func (c *change) again(n int, after time.Duration) {
 	c.wait(delay(retryOf(c.step, c.state.Kind), n, after, c.jitter))
 }
+
+// guardKey is the key of a step's result under which stands what held it back.
+const guardKey = "guard"
 
 // remark is the result of a step that was not done for a reason.
 func remark(would, why string) map[string]any {

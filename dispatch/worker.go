@@ -260,7 +260,7 @@ func (w *worker) prepare(ctx context.Context) []flight {
 		if !ok {
 			return starting
 		}
-		if flight, ok := w.take(task, flow); ok {
+		if flight, ok := w.take(ctx, task, flow); ok {
 			starting = append(starting, flight)
 		}
 	}
@@ -278,7 +278,7 @@ func (w *worker) next() (Task, bool) {
 }
 
 // take does a task: at once, or, for an attempt, by giving its flight.
-func (w *worker) take(task Task, flow responder.Flow) (flight, bool) {
+func (w *worker) take(ctx context.Context, task Task, flow responder.Flow) (flight, bool) {
 	switch task.Verb {
 	case Begin:
 		w.apply(w.begin(task, flow))
@@ -289,14 +289,14 @@ func (w *worker) take(task Task, flow responder.Flow) (flight, bool) {
 	case Heed:
 		w.apply(w.heed(task))
 	case Attempt, Verify:
-		return w.launch(task, w.guards.judge(w.run, flow, w.scene.event))
+		return w.launch(ctx, task, flow)
 	}
 	return flight{}, false
 }
 
 // launch readies an attempt or a look, if it is allowed and possible.
-func (w *worker) launch(task Task, leave leave) (flight, bool) {
-	state := w.run.Steps[task.Path]
+func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (flight, bool) {
+	state, leave := w.run.Steps[task.Path], w.guards.judge(w.run, flow, w.scene.event)
 	if task.Verb == Verify && leave.dry {
 		w.apply(Tried{Path: Path(task.Path), Err: unsure(errors.New("a dry run does not look"))})
 		return flight{}, false
@@ -321,9 +321,39 @@ func (w *worker) launch(task Task, leave leave) (flight, bool) {
 		w.apply(Tried{Path: Path(task.Path), Err: err})
 		return flight{}, false
 	}
+	if state.Kind == responder.Repair && f.look == "" && !w.admits(ctx, task, state, flow) {
+		return flight{}, false
+	}
 	w.apply(Attempting{Path: Path(task.Path), Verify: f.look == verifying, Survey: f.look == surveying})
 	w.flying[task.Path] = f.timeout
 	return f, true
+}
+
+// admits asks the guards of a repair that is about to act, and puts into the run
+// what they say if it may not. Guards that cannot be asked let nothing through:
+// the step waits as after an attempt that was lost.
+func (w *worker) admits(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow) bool {
+	f := w.fence(task, flow)
+	h := f.judge()
+	if h.guard == "" {
+		var err error
+		timed, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		if h, err = w.count(timed, f); err != nil {
+			w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", task.Path).Msg("the guards cannot be asked: nothing is repaired")
+			w.apply(Attempting{Path: Path(task.Path), Survey: true})
+			w.apply(Surveyed{Path: Path(task.Path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
+			return false
+		}
+	}
+	if h.guard == "" {
+		return true
+	}
+	w.apply(Skipped{Path: Path(task.Path), Would: w.would(task, state), Why: h.why, Guard: h.guard})
+	w.Held(HeldReport{Flow: w.run.Flow.Name, Action: state.Action, Guard: h.guard})
+	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("step", task.Path).Str("action", state.Action).
+		Str("guard", h.guard).Str("why", h.why).Msg("a guard held it back")
+	return false
 }
 
 func (w *worker) apply(o Outcome) {

@@ -26,7 +26,7 @@ var part = regexp.MustCompile(`(?s)(<!-- made from the code: (\w+) -->\n).*?(<!-
 func TestMade(t *testing.T) {
 	made := map[string]func(*testing.T) string{
 		"runmoves": runMoves, "stepmoves": stepMoves,
-		"helpers": helpers, "calm": calm, "severities": severities, "rulewords": ruleWords, "flowwords": flowWords, "defaults": defaults, "bounds": bounds,
+		"helpers": helpers, "calm": calm, "severities": severities, "rulewords": ruleWords, "flowwords": flowWords, "defaults": defaults, "limits": guardLimits, "guards": guardNames, "bounds": bounds,
 	}
 	used := map[string]bool{}
 	for _, page := range []string{"rules.md", "flows.md", root + "ARCHITECTURE.md"} {
@@ -173,6 +173,20 @@ func defaults(t *testing.T) string {
 		{"`timeout`: of one try", l.span("defaultTimeout"), l.span("defaultRepairTimeout"), step.span("maxTimeout")},
 	})
 }
+
+func guardLimits(t *testing.T) string {
+	l := limitsOf(t, "dispatch/loadguards.go")
+	return table([]string{"in `limits`", "bounds", "if not given", "at most"}, [][]string{
+		{"`per_finding`", "the things that one repair touches; one that would touch more touches none", l.count("defaultPerFinding"), l.count("maxPerRun")},
+		{"`per_run`", "the things that all repairs of a run touch", l.count("defaultPerRun"), l.count("maxPerRun")},
+		{"`per_hour`", "the things that all runs of the flow touch in an hour", l.count("defaultPerHour"), l.count("maxPerHour")},
+		{"`per_account`", "the same, in one account", l.count("defaultPerAccount"), l.count("maxPerHour")},
+		{"`per_resource`", "how many runs of the flow touch one thing in a time: `1/1h`", "none", l.count("maxAgainLimit") + " in " + l.span("maxRateSpan")},
+	})
+}
+
+// guardNames is what a step's result, metrics and logs call the guards.
+func guardNames(*testing.T) string { return codes(dispatch.Guards()) + "." }
 
 func bounds(t *testing.T) string {
 	kept, machine := limitsOf(t, "dispatch/bounds.go"), limitsOf(t, "dispatch/machine.go")

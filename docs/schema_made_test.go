@@ -263,7 +263,9 @@ func flowsSchema(t *testing.T) object {
 		"actions":   say("Defaults of the actions' parameters, for every step.", orNull(closed(defaults))),
 		"approvers": say("Who decides where a flow does not say it.", orNull(approversSchema())),
 		"people":    say("Who is who: by what Slack, AWS and machines know somebody, so that nobody approves what is done about their own doing.", orNull(object{"type": "object", "additionalProperties": personSchema()})),
-		"flows":     say("The flows.", orNull(object{"type": "array", "items": ref("flow")})),
+		"protected": say("ARNs, or patterns of ARNs, that no flow touches: people for emergencies above all. What any file protects is.",
+			orNull(anyOf(arn(), object{"type": "array", "items": arn()}))),
+		"flows": say("The flows.", orNull(object{"type": "array", "items": ref("flow")})),
 	}))
 	return whole("Responder: flows.yml", "What to do about findings. Reference: docs/flows.md.", top, definitions)
 }
@@ -283,6 +285,8 @@ func flowSchema(t *testing.T) object {
 		"repairs":    orNull(object{"enum": []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsApprove), string(responder.RepairsLive)}, "description": "off: repairs are skipped; dry (if not given): what would be done is recorded; approve: each is a question to people first, unless a step has asked; live: they act."}),
 		"approvers":  say("Who decides of repairs that no step asks about, with repairs: approve, and of questions that do not say it themselves.", orNull(approversSchema())),
 		"cooldown":   say("Findings that are alike are suppressed for a while after one was not.", orNull(cooldownSchema())),
+		"scope":      say("What repairs may touch; what is denied is, whatever is allowed.", orNull(scopeSchema(t))),
+		"limits":     say("How much repairs may touch: things, not calls.", orNull(guardLimitsSchema(t))),
 		"timeout":    say("How long a run may take from its beginning: 2h, 7d; one that is not at its end then fails.", orNull(ref("duration"))),
 		"sequential": say("The steps, one after the other.", ref("steps")),
 		"parallel":   say("The steps, side by side.", ref("steps")),
@@ -364,6 +368,48 @@ func askSchema(what string) object {
 
 func sequelSchema(what string) object {
 	return say(what, anyOf(object{"enum": []string{"stop", "fail", "continue"}}, object{"type": "array", "items": ref("step")}))
+}
+
+// arn is a pattern of ARNs.
+func arn() object { return object{"type": "string", "pattern": `^(arn:|\*)`} }
+
+func scopeSchema(t *testing.T) object {
+	t.Helper()
+	text := object{"type": scalar, "minLength": 1}
+	some := func(one object) object { return anyOf(one, object{"type": "array", "items": one, "minItems": 1}) }
+	area := closed(described(t, "an area", words(t, "dispatch/loadguards.go", "areaKeys"), object{
+		"accounts":  say("Accounts, or patterns of them.", some(object{"type": "string", "pattern": `^[0-9*?]+$`})),
+		"regions":   say("Regions, or patterns such as eu-*; global is what has none.", some(object{"type": "string", "pattern": `^[a-z0-9*?-]+$`})),
+		"resources": say("ARNs, or patterns of ARNs.", some(arn())),
+		"tags":      object{"type": "object", "minProperties": 1, "additionalProperties": some(text), "description": "Tags: key → values, or patterns of values."},
+	}))
+	area["minProperties"] = 1
+	scope := closed(object{
+		"allow": say("What may be touched: all that is given must fit.", area),
+		"deny":  say("What may not be touched: one that fits is enough.", area),
+	})
+	scope["minProperties"] = 1
+	return scope
+}
+
+func guardLimitsSchema(t *testing.T) object {
+	t.Helper()
+	l := limitsOf(t, "dispatch/loadguards.go")
+	most := func(name, description string) object {
+		return object{"type": "integer", "minimum": 1, "maximum": l.number(name), "description": description}
+	}
+	rate := func(description string) object {
+		return object{"type": "string", "pattern": `^ *[0-9]+ */ *([0-9]+(\.[0-9]+)?(d|h|m|s)?)+$`, "description": description}
+	}
+	return closed(described(t, "limits", words(t, "dispatch/loadguards.go", "limitKeys"), object{
+		"per_run":      most("maxPerRun", "Things that all repairs of a run touch."),
+		"per_hour":     most("maxPerHour", "Things that all runs of the flow touch in an hour."),
+		"per_account":  most("maxPerHour", "Things that all runs of the flow touch in one account in an hour."),
+		"per_finding":  most("maxPerRun", "Things that one repair touches; one that would touch more touches none."),
+		"per_resource": rate("How many runs touch one thing in a time: 1/1h."),
+		"again":        most("maxAgainLimit", "Runs that touch one thing in an hour; one more halts the flow."),
+		"notices":      rate("How many notices are sent in a time: 30/10m."),
+	}))
 }
 
 func joinSchema() object {

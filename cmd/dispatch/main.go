@@ -52,6 +52,7 @@ type ports struct {
 	heartbeats responder.Heartbeats
 	secrets    responder.Secrets
 	ownRoles   []string
+	own        []string // patterns of the ARNs of what the stack is made of
 	metrics    *metrics.Recorder
 	now        func() time.Time
 }
@@ -83,6 +84,7 @@ func onAWS(host lambdas.Host, now func() time.Time) (ports, error) {
 		heartbeats: dynamodb.NewHeartbeats(tables, countersTable),
 		secrets:    secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, now),
 		ownRoles:   strings.Split(ownRoles, ","),
+		own:        ownResources(stack, strings.Split(ownRoles, ",")),
 		metrics:    metrics.New(host.Stdout, stack, now),
 		now:        now,
 	}, nil
@@ -113,10 +115,12 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Counters:  p.counters,
 		Mode:      responder.ModeLive,
 		OwnRoles:  wiring.OwnRoles(p.ownRoles, members),
+		Own:       p.own,
 		Now:       p.now,
 		Logger:    host.Log,
 		Observe:   func(run *responder.Run) { countRun(p.metrics, run) },
 		Attempted: func(a dispatch.AttemptReport) { timeAttempt(p.metrics, a) },
+		Held:      func(h dispatch.HeldReport) { p.metrics.Count(metrics.Held, h.Guard, 1) },
 		Repeated:  func(responder.Finding) { p.metrics.Count(metrics.Duplicates, "", 1) },
 		Parked:    func(string) { countEnd(p.metrics, responder.RunParked) },
 	})

@@ -19,6 +19,7 @@ const (
 	State  = "State"  // "created", or a responder.RunState that is an end
 	Action = "Action" // name of an action of the catalogue
 	Queue  = "Queue"  // "events" or "findings"
+	Guard  = "Guard"  // name of a guard, of dispatch.Guards
 )
 
 // Metric is the name of a metric.
@@ -43,6 +44,7 @@ const (
 const (
 	Runs           Metric = "Runs"           // by State: runs made ("created"), and runs that ended so
 	FailedRuns     Metric = "FailedRuns"     // runs that ended as failed, or were parked
+	Held           Metric = "Held"           // steps that a guard held back, by Guard
 	Duplicates     Metric = "Duplicates"     // findings that met a run of theirs
 	StepLatency    Metric = "StepLatency"    // ms that attempts took, by Action
 	Due            Metric = "Due"            // at each sweep that succeeded: runs it rang for
@@ -60,7 +62,7 @@ func All() []Metric {
 	return []Metric{
 		EventsAccepted, RequestsRefused, RequestsFailed,
 		Events, Canaries, Findings, RuleErrors,
-		Runs, FailedRuns, Duplicates, StepLatency, Due, DarkForwarders,
+		Runs, FailedRuns, Held, Duplicates, StepLatency, Due, DarkForwarders,
 		QueueLag, DeadLetters,
 	}
 }
@@ -83,6 +85,8 @@ func (m Metric) By() string {
 		return State
 	case StepLatency:
 		return Action
+	case Held:
+		return Guard
 	case QueueLag, DeadLetters:
 		return Queue
 	}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestOwnResources(t *testing.T) {
+	own := ownResources("watch", []string{"arn:aws:iam::111122223333:role/watch-dispatch-eu-west-1", "arn:aws:iam::111122223333:role/watch-ingest-eu-west-1", "nonsense"})
+	if !slices.Contains(own, "arn:*:sqs:*:111122223333:watch-*") || !slices.Contains(own, "arn:*:iam::111122223333:role/watch-dispatch-*") {
+		t.Errorf("%v", own)
+	}
+	seen := map[string]bool{}
+	for _, pattern := range own {
+		if seen[pattern] || !strings.Contains(pattern, "111122223333") || strings.Contains(pattern, "%!") {
+			t.Errorf("%s", pattern)
+		}
+		seen[pattern] = true
+	}
+	if got := ownResources("watch", nil); len(got) != 0 {
+		t.Errorf("of nobody's account: %v", got)
+	}
+}

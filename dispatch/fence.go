@@ -1,0 +1,379 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// The guards that hold repairs back, as results of steps and metrics name them.
+const (
+	GuardOwn         = "own"                 // Responder's own
+	GuardAccount     = "account"             // not of the event's account
+	GuardProtected   = "protected"           //
+	GuardScope       = "scope"               //
+	GuardSurvey      = "survey"              // what would be touched is not said whole
+	GuardPerFinding  = "limits.per_finding"  //
+	GuardPerRun      = "limits.per_run"      //
+	GuardPerHour     = "limits.per_hour"     //
+	GuardPerAccount  = "limits.per_account"  //
+	GuardPerResource = "limits.per_resource" //
+	GuardNotices     = "limits.notices"      // of notices
+	GuardHalt        = "halt"                // the run is parked
+	GuardBreaker     = "limits.again"        // the flow is halted
+)
+
+// Guards lists all guards, in the order in which they are asked.
+func Guards() []string {
+	return []string{
+		GuardHalt, GuardSurvey, GuardOwn, GuardAccount, GuardProtected, GuardScope, GuardPerFinding, GuardPerRun,
+		GuardPerHour, GuardPerAccount, GuardPerResource, GuardBreaker, GuardNotices,
+	}
+}
+
+// held is why a guard keeps a step from being done; the zero value: none does.
+type held struct{ guard, why string }
+
+func hold(guard, format string, args ...any) held {
+	return held{guard, cut(cleanText(fmt.Sprintf(format, args...)), maxWould)}
+}
+
+// fence is what stands around a repair that is about to act.
+type fence struct {
+	run      *responder.Run
+	path     string
+	flow     string
+	account  string            // of the event
+	region   string            // of the event
+	survey   *responder.Survey // nil: its action cannot look
+	rules    []*responder.Guards
+	limits   responder.Limits
+	ownRoles []string
+	own      []string // patterns of ARNs
+}
+
+// fence gives what guards a repair: what its run began with, and what its flow
+// says now.
+func (w *worker) fence(task Task, flow responder.Flow) fence {
+	return fence{
+		run: w.run, path: task.Path, flow: w.run.Flow.Name,
+		account: w.scene.event.Account(), region: w.scene.event.Region(),
+		survey:   w.run.Steps[task.Path].Survey,
+		rules:    []*responder.Guards{w.run.Flow.Guards, flow.Guards},
+		limits:   stricterLimits(LimitsOf(w.run.Flow.Guards), LimitsOf(flow.Guards)),
+		ownRoles: w.guards.ownRoles, own: w.guards.own,
+	}
+}
+
+// judge asks all guards that can be asked without looking anywhere.
+func (f fence) judge() held {
+	for _, ask := range []func() held{f.told, f.ours, f.foreign, f.protected, f.scoped, f.perFinding, f.perRun} {
+		if h := ask(); h.guard != "" {
+			return h
+		}
+	}
+	return held{}
+}
+
+// told wants targets that are said whole.
+func (f fence) told() held {
+	for _, t := range f.targets() {
+		if !strings.HasPrefix(t.ARN, "arn:") || t.Account == "" {
+			return hold(GuardSurvey, "%q of account %q is not said whole: nobody can tell whether it may be touched", t.ARN, t.Account)
+		}
+		if said := accountIn(t.ARN); said != "" && said != t.Account {
+			return hold(GuardSurvey, "%s is not of account %s, as it is said to be", t.ARN, t.Account)
+		}
+	}
+	return held{}
+}
+
+// ours keeps repairs from Responder's own roles and resources.
+func (f fence) ours() held {
+	for _, t := range f.targets() {
+		role := slices.ContainsFunc(f.ownRoles, func(own string) bool { return samePrincipal(own, t.ARN) })
+		if role || fitsARN(f.own, t.ARN) != "" {
+			return hold(GuardOwn, "%s is Responder's own", t.ARN)
+		}
+	}
+	return held{}
+}
+
+// foreign keeps repairs in the event's account.
+func (f fence) foreign() held {
+	for _, t := range f.targets() {
+		if t.Account != f.account {
+			return hold(GuardAccount, "%s is of account %s, and the event is of %s", t.ARN, t.Account, f.account)
+		}
+	}
+	return held{}
+}
+
+func (f fence) protected() held {
+	for _, g := range f.rules {
+		switch {
+		case g == nil || len(g.Protected) == 0:
+			continue
+		case f.survey == nil:
+			return hold(GuardProtected, "nobody can tell whether it would touch what is protected: the action does not say what it touches")
+		}
+		for _, t := range f.targets() {
+			if pattern := fitsARN(g.Protected, t.ARN); pattern != "" {
+				return hold(GuardProtected, "%s is protected, by %s", t.ARN, pattern)
+			}
+		}
+	}
+	return held{}
+}
+
+func (f fence) scoped() held {
+	for _, g := range f.rules {
+		if g == nil || g.Scope == nil {
+			continue
+		}
+		if h := f.within(g.Scope); h.guard != "" {
+			return h
+		}
+	}
+	return held{}
+}
+
+// within judges a scope. Of an action that cannot look, account and region are
+// the event's, and what else is asked for fails closed.
+func (f fence) within(s *responder.Scope) held {
+	targets := f.targets()
+	if f.survey == nil {
+		for _, area := range []*responder.Area{s.Allow, s.Deny} {
+			if area != nil && (area.Resources != nil || area.Tags != nil) {
+				return hold(GuardScope, "the scope asks for resources or tags, and the action does not say what it touches")
+			}
+		}
+		targets = []responder.Target{{ARN: "what it touches", Account: f.account, Region: f.region}}
+	}
+	for _, t := range targets {
+		if s.Deny != nil {
+			if why := denied(s.Deny, t); why != "" {
+				return hold(GuardScope, "%s is denied: %s", t.ARN, why)
+			}
+		}
+		if s.Allow != nil {
+			if why := notAllowed(s.Allow, t); why != "" {
+				return hold(GuardScope, "%s is not allowed: %s", t.ARN, why)
+			}
+		}
+	}
+	return held{}
+}
+
+// denied says by what a target is in an area, "" if it is not.
+func denied(a *responder.Area, t responder.Target) string {
+	if fitting(a.Accounts, t.Account) != "" {
+		return "account " + t.Account
+	}
+	if fitting(a.Regions, regionOf(t)) != "" {
+		return "region " + regionOf(t)
+	}
+	if pattern := fitsARN(a.Resources, t.ARN); pattern != "" {
+		return pattern
+	}
+	for _, key := range sortedKeys(a.Tags) {
+		if value, tagged := t.Tags[key]; tagged && fitting(a.Tags[key], value) != "" {
+			return "tag " + key + ": " + value
+		}
+	}
+	return ""
+}
+
+// notAllowed says by what a target is not in an area, "" if it is.
+func notAllowed(a *responder.Area, t responder.Target) string {
+	switch {
+	case a.Accounts != nil && fitting(a.Accounts, t.Account) == "":
+		return "account " + t.Account
+	case a.Regions != nil && fitting(a.Regions, regionOf(t)) == "":
+		return "region " + regionOf(t)
+	case a.Resources != nil && fitsARN(a.Resources, t.ARN) == "":
+		return "none of " + strings.Join(a.Resources, ", ")
+	}
+	for _, key := range sortedKeys(a.Tags) {
+		if value, tagged := t.Tags[key]; !tagged || fitting(a.Tags[key], value) == "" {
+			return "it has not the tag " + tagsText(map[string][]string{key: a.Tags[key]})
+		}
+	}
+	return ""
+}
+
+// regionOf names the region of what has none.
+func regionOf(t responder.Target) string {
+	if t.Region == "" {
+		return "global"
+	}
+	return t.Region
+}
+
+func (f fence) perFinding() held {
+	if n := len(f.arns()); n > f.limits.PerFinding {
+		return hold(GuardPerFinding, "it would touch %d things; a finding may touch %d", n, f.limits.PerFinding)
+	}
+	return held{}
+}
+
+// perRun counts what all repairs of the run that were tried touch, this one
+// included. A run is in one worker's hands, so it needs no counter.
+func (f fence) perRun() held {
+	touched := map[string]bool{}
+	for path, state := range f.run.Steps {
+		if path != f.path && lastTry(state) == nil || state.Kind != responder.Repair {
+			continue
+		}
+		for _, arn := range arnsOf(state, path) {
+			touched[arn] = true
+		}
+	}
+	if len(touched) > f.limits.PerRun {
+		return hold(GuardPerRun, "the run would touch %d things in all; a run may touch %d", len(touched), f.limits.PerRun)
+	}
+	return held{}
+}
+
+func (f fence) targets() []responder.Target {
+	if f.survey == nil {
+		return nil
+	}
+	return f.survey.Targets
+}
+
+// arns names the things that the repair would touch.
+func (f fence) arns() []string { return arnsOf(f.run.Steps[f.path], f.path) }
+
+// arnsOf names the things that a repair touches, each once. One that cannot look
+// counts as one thing, of which only its step is known.
+func arnsOf(state *responder.StepState, path string) []string {
+	if state.Survey == nil {
+		return []string{"step " + path}
+	}
+	var arns []string
+	for _, t := range state.Survey.Targets {
+		arns = append(arns, t.ARN)
+	}
+	slices.Sort(arns)
+	return slices.Compact(arns)
+}
+
+// claims are what the limits that are counted want of the counters, and which
+// guard each is of. A thing that a run touches again counts once.
+func (f fence) claims(now time.Time) (claims []responder.Claim, guards []string) {
+	arns := f.arns()
+	if len(arns) == 0 {
+		return nil, nil
+	}
+	mine := func(arns []string) []string {
+		members := make([]string, len(arns))
+		for i, arn := range arns {
+			members[i] = f.run.ID + " " + arn
+		}
+		return members
+	}
+	add := func(guard, key string, members []string, limit int, span time.Duration) {
+		claims = append(claims, responder.Claim{Key: "limit/" + key, Members: members, Limit: limit, Expires: now.Add(span)})
+		guards = append(guards, guard)
+	}
+	add(GuardPerHour, "hour/"+f.flow, mine(arns), f.limits.PerHour, time.Hour)
+	add(GuardPerAccount, "account/"+f.account+"/"+f.flow, mine(arns), f.limits.PerAccount, time.Hour)
+	if rate := f.limits.PerResource; rate != nil {
+		for _, arn := range arns {
+			add(GuardPerResource, "resource/"+arn+"/"+f.flow, []string{f.run.ID}, rate.N, rate.Per)
+		}
+	}
+	return claims, guards
+}
+
+// count has the limits counted, before anything is done: all of the repair, or
+// none of it. The same step of the same run counts once, however often it is
+// tried.
+func (d *Dispatcher) count(ctx context.Context, f fence) (held, error) {
+	budget, ok := d.Counters.(responder.Budget)
+	if !ok {
+		if slices.ContainsFunc(f.rules, func(g *responder.Guards) bool { return g != nil && g.Limits != nil }) {
+			return held{}, errors.New("limits: there are no counters")
+		}
+		return held{}, nil
+	}
+	claims, guards := f.claims(d.now())
+	full, admitted, err := budget.Admit(ctx, claims...)
+	switch {
+	case errors.Is(err, responder.ErrTooLarge):
+		return hold(GuardPerFinding, "it would touch more than can be counted: %v", err), nil
+	case err != nil:
+		return held{}, fmt.Errorf("limits: %w", err)
+	case admitted:
+		return held{}, nil
+	}
+	n := len(claims[full].Members)
+	switch guards[full] {
+	case GuardPerHour:
+		return hold(GuardPerHour, "it would touch %d things; the flow may touch %d in an hour, and has not so many left", n, f.limits.PerHour), nil
+	case GuardPerAccount:
+		return hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount), nil
+	}
+	arn, _, _ := strings.Cut(strings.TrimPrefix(claims[full].Key, "limit/resource/"), "/"+f.flow)
+	return hold(GuardPerResource, "%s was touched before; the flow may touch one thing %s", arn, rateText(*f.limits.PerResource)), nil
+}
+
+// accountIn is the account that an ARN names, "" if it names none.
+func accountIn(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+// fitsARN gives the first pattern that fits an ARN, or what it is without its
+// path, "" if none does: names of roles and users are unique without.
+func fitsARN(patterns []string, arn string) string {
+	if pattern := fitting(patterns, arn); pattern != "" || !strings.Contains(arn, ":iam:") {
+		return pattern
+	}
+	return fitting(patterns, withoutPath(arn))
+}
+
+// fitting gives the first pattern that fits a text whole, "" if none does.
+func fitting(patterns []string, text string) string {
+	for _, pattern := range patterns {
+		if wild(pattern, text) {
+			return pattern
+		}
+	}
+	return ""
+}
+
+// wild reports whether a pattern fits a text whole: * is any text, ? any one
+// character. It takes no more than the product of their lengths.
+func wild(pattern, text string) bool {
+	p, t := []rune(pattern), []rune(text)
+	i, j, star, mark := 0, 0, -1, 0
+	for j < len(t) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == t[j]):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
