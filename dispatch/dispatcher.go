@@ -23,6 +23,7 @@ type Config struct {
 	Findings  responder.Sender // for wakes
 
 	Counters    responder.Counters               // for cooldowns and limits; none: a flow that has one is refused
+	Halts       responder.Halts                  // flows that repair nothing for now; none: no flow is ever halted
 	Accounts    func() map[string]map[string]any // what rules.yml says of accounts; none
 	Mode        responder.Mode                   // of new runs, and the most that any run may do here; dry
 	MaxAge      time.Duration                    // events older than that get dry repairs; 24 h

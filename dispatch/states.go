@@ -33,7 +33,7 @@ func RunMoves() []Move[responder.RunState] {
 		{states{running, waiting, asking}, responder.RunSucceeded, byWorker, "all steps have ended"},
 		{states{running, waiting, asking}, responder.RunStopped, byWorker, "a check said no, or people did, or nobody said yes in time"},
 		{states{running, waiting, asking}, responder.RunFailed, byWorker, "a step failed and its policy lets that through, or a bound is reached: timeout, steps, resumptions, size"},
-		{states{running, waiting, asking}, responder.RunParked, byWorker, "its flow is disabled or gone, or its steps are of another version's"},
+		{states{running, waiting, asking}, responder.RunParked, byWorker, "its flow is disabled, gone or halted, or its steps are of another version's"},
 		{states{running, waiting, asking, responder.RunParked}, responder.RunCancelled, byPerson, "cancels it"},
 		{states{responder.RunFailed, responder.RunCancelled, responder.RunParked}, running, byPerson, "retries it"},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -116,12 +117,13 @@ func (d *Dispatcher) save(ctx context.Context, run *responder.Run) error {
 // work touches it; attempts fly on goroutines of their own and land on a channel.
 type worker struct {
 	*Dispatcher
-	run    *responder.Run
-	scene  scene
-	flying map[string]time.Duration // paths of attempts that have not landed, with their timeouts
-	landed chan Outcome
-	dirty  bool      // the run has changed since it was stored
-	lease  time.Time // as last stored; zero: not yet
+	run      *responder.Run
+	scene    scene
+	flying   map[string]time.Duration // paths of attempts that have not landed, with their timeouts
+	landed   chan Outcome
+	dirty    bool      // the run has changed since it was stored
+	lease    time.Time // as last stored; zero: not yet
+	haltedBy string    // why no repair is tried, as last read; "": none was found
 }
 
 func (d *Dispatcher) worker(run *responder.Run) (*worker, error) {
@@ -225,7 +227,7 @@ func (w *worker) nearest(ctx context.Context) (timer time.Time, due bool) {
 	}
 	next := Next(w.run, w.now())
 	for _, task := range next.Do {
-		if _, flying := w.flying[task.Path]; !flying {
+		if _, flying := w.flying[task.Path]; !flying && !w.left(task) {
 			return time.Time{}, true
 		}
 	}
@@ -270,7 +272,7 @@ func (w *worker) prepare(ctx context.Context) []flight {
 // each: what ends one branch may make another needless.
 func (w *worker) next() (Task, bool) {
 	for _, task := range Next(w.run, w.now()).Do {
-		if _, flying := w.flying[task.Path]; !flying {
+		if _, flying := w.flying[task.Path]; !flying && !w.left(task) {
 			return task, true
 		}
 	}
@@ -311,6 +313,9 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 		}
 	}
 	if task.Verb == Attempt && state.Kind == responder.Repair {
+		if !w.open(ctx, task) {
+			return flight{}, false
+		}
 		if o := w.consent(task, state, leave); o != nil {
 			w.apply(o)
 			return flight{}, false
@@ -330,30 +335,37 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 }
 
 // admits asks the guards of a repair that is about to act, and puts into the run
-// what they say if it may not. Guards that cannot be asked let nothing through:
-// the step waits as after an attempt that was lost.
+// what they say if it may not. Guards that cannot be asked let nothing through.
 func (w *worker) admits(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow) bool {
-	f := w.fence(task, flow)
-	h := f.judge()
-	if h.guard == "" {
-		var err error
-		timed, cancel := context.WithTimeout(ctx, storeTimeout)
-		defer cancel()
-		if h, err = w.count(timed, f); err != nil {
-			w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", task.Path).Msg("the guards cannot be asked: nothing is repaired")
-			w.apply(Attempting{Path: Path(task.Path), Survey: true})
-			w.apply(Surveyed{Path: Path(task.Path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
-			return false
-		}
-	}
-	if h.guard == "" {
+	timed, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	h, err := w.ask(timed, w.fence(task, flow))
+	switch {
+	case err != nil:
+		w.unasked(task, err)
+		return false
+	case h.guard == "":
 		return true
+	case h.guard == GuardBreaker && w.Halts != nil:
+		w.halt(task, h.guard, haltText(responder.Halt{By: byBreaker, Why: h.why}))
+		return false
 	}
 	w.apply(Skipped{Path: Path(task.Path), Would: w.would(task, state), Why: h.why, Guard: h.guard})
 	w.Held(HeldReport{Flow: w.run.Flow.Name, Action: state.Action, Guard: h.guard})
 	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("step", task.Path).Str("action", state.Action).
 		Str("guard", h.guard).Str("why", h.why).Msg("a guard held it back")
 	return false
+}
+
+// ask asks the guards, those first that need no look elsewhere.
+func (d *Dispatcher) ask(ctx context.Context, f fence) (held, error) {
+	if h := f.judge(); h.guard != "" {
+		return h, nil
+	}
+	if h, err := d.count(ctx, f); err != nil || h.guard != "" {
+		return h, err
+	}
+	return d.breaker(ctx, f)
 }
 
 func (w *worker) apply(o Outcome) {
@@ -491,6 +503,9 @@ func (w *worker) decide(now time.Time) Decision {
 	}
 	if cause := w.Flows().barred(w.run.Flow.Name); cause != "" {
 		return Decision{End: responder.RunParked, Cause: cause}
+	}
+	if slices.ContainsFunc(next.Do, w.left) {
+		return Decision{End: responder.RunParked, Cause: w.haltedBy}
 	}
 	return next
 }

@@ -181,6 +181,7 @@ func guardLimits(t *testing.T) string {
 		{"`per_run`", "the things that all repairs of a run touch", l.count("defaultPerRun"), l.count("maxPerRun")},
 		{"`per_hour`", "the things that all runs of the flow touch in an hour", l.count("defaultPerHour"), l.count("maxPerHour")},
 		{"`per_account`", "the same, in one account", l.count("defaultPerAccount"), l.count("maxPerHour")},
+		{"`again`", "how many runs of the flow touch one thing in an hour; one more [halts the flow](#breaker)", l.count("defaultAgain"), l.count("maxAgainLimit")},
 		{"`per_resource`", "how many runs of the flow touch one thing in a time: `1/1h`", "none", l.count("maxAgainLimit") + " in " + l.span("maxRateSpan")},
 	})
 }

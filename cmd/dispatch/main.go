@@ -5,7 +5,7 @@
 //
 // Environment: FINDINGS_QUEUE_URL, the queue that feeds it; FINDINGS_DEAD_URL,
 // that queue's dead letters; RUNS_TABLE; COUNTERS_TABLE, where heartbeats and
-// the counts of cooldowns are kept; SECRETS_PREFIX, what goes before NAME of
+// the counts of cooldowns and limits, and what is halted, are kept; SECRETS_PREFIX, what goes before NAME of
 // secret:NAME; OWN_ROLES, the ARNs of Responder's roles, comma-separated;
 // STACK_NAME, for metrics; LOG_LEVEL (info); ALLOW_PRIVATE_HOSTS, what notices may
 // reach although it is private; MEMBER_ROLE, MEMBER_ACCOUNTS (comma-separated) and
@@ -49,6 +49,7 @@ type ports struct {
 	dead       responder.Dead
 	runs       responder.RunStore
 	counters   responder.Counters
+	halts      responder.Halts
 	heartbeats responder.Heartbeats
 	secrets    responder.Secrets
 	ownRoles   []string
@@ -81,6 +82,7 @@ func onAWS(host lambdas.Host, now func() time.Time) (ports, error) {
 		dead:       sqs.NewDead(findings, deadURL, "findings", now),
 		runs:       dynamodb.NewRuns(tables, runsTable, now),
 		counters:   dynamodb.NewCounters(tables, countersTable, now),
+		halts:      dynamodb.NewHalts(tables, countersTable),
 		heartbeats: dynamodb.NewHeartbeats(tables, countersTable),
 		secrets:    secretsmanager.New(awssecrets.NewFromConfig(host.AWS), secretsPrefix, now),
 		ownRoles:   strings.Split(ownRoles, ","),
@@ -113,6 +115,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Runs:      p.runs,
 		Findings:  p.findings,
 		Counters:  p.counters,
+		Halts:     p.halts,
 		Mode:      responder.ModeLive,
 		OwnRoles:  wiring.OwnRoles(p.ownRoles, members),
 		Own:       p.own,
@@ -134,6 +137,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 	sweep := &sweep{
 		ring:    dispatcher.Sweep,
 		watch:   &lambdas.Watch{Heartbeats: p.heartbeats, Metrics: p.metrics, Now: p.now, Log: host.Log},
+		halts:   p.halts,
 		metrics: p.metrics,
 		log:     host.Log,
 	}

@@ -23,6 +23,7 @@ type function struct {
 	findings   *memory.Queue
 	runs       memory.Runs
 	heartbeats memory.Heartbeats
+	halts      memory.Halts
 	log        bytes.Buffer
 	stdout     bytes.Buffer
 	handler    lambda.Handler
@@ -32,7 +33,7 @@ type function struct {
 func (f *function) ports() ports {
 	now := func() time.Time { return f.now }
 	return ports{
-		findings: f.findings, dead: f.findings, runs: &f.runs, heartbeats: &f.heartbeats, secrets: memory.NewSecrets(now),
+		findings: f.findings, dead: f.findings, runs: &f.runs, heartbeats: &f.heartbeats, halts: &f.halts, secrets: memory.NewSecrets(now),
 		metrics: metrics.New(&f.stdout, lambdastest.Stack, now), now: now,
 	}
 }

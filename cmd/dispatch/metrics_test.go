@@ -43,7 +43,7 @@ func TestDispatchTells(t *testing.T) {
 
 	f.now = f.now.Add(time.Hour)
 	f.invoke(t, lambdastest.Sample(t, "sweep.json"))
-	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {1}, "DarkForwarders": {0}, "FailedRuns": {0}})
+	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {1}, "DarkForwarders": {0}, "Halted": {0}, "FailedRuns": {0}})
 }
 
 // TestDispatchTellsEnds: a run that fails is counted by its state and as failed.
@@ -189,7 +189,7 @@ func TestDarkPlaces(t *testing.T) {
 		}
 	}
 	f.invoke(t, lambdastest.Sample(t, "sweep.json"))
-	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {0}, "DarkForwarders": {2}, "FailedRuns": {0}})
+	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {0}, "DarkForwarders": {2}, "Halted": {0}, "FailedRuns": {0}})
 	if n := strings.Count(f.log.String(), `"message":"dark: `); n != 2 {
 		t.Errorf("%d dark places are logged, want 2: %s", n, f.log.String())
 	}
@@ -199,8 +199,8 @@ func TestDarkPlaces(t *testing.T) {
 		fails  string
 		want   map[string][]float64
 	}{
-		"no heartbeats": {func(p *ports) { p.heartbeats = noBeats{} }, "places are dark: throttled", map[string][]float64{"Due": {0}, "FailedRuns": {0}}},
-		"no runs":       {func(p *ports) { p.runs = noStore{} }, "sweep: due runs: ", map[string][]float64{"DarkForwarders": {2}, "FailedRuns": {0}}},
+		"no heartbeats": {func(p *ports) { p.heartbeats = noBeats{} }, "places are dark: throttled", map[string][]float64{"Due": {0}, "Halted": {0}, "FailedRuns": {0}}},
+		"no runs":       {func(p *ports) { p.runs = noStore{} }, "sweep: due runs: ", map[string][]float64{"DarkForwarders": {2}, "Halted": {0}, "FailedRuns": {0}}},
 	} {
 		p := f.ports()
 		c.change(&p)

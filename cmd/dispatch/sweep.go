@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas"
 	"github.com/skycrafters/responder/internal/metrics"
 )
@@ -17,6 +19,7 @@ import (
 type sweep struct {
 	ring    func(context.Context) (int, error)
 	watch   *lambdas.Watch
+	halts   responder.Halts
 	metrics *metrics.Recorder
 	log     zerolog.Logger
 }
@@ -24,6 +27,19 @@ type sweep struct {
 // swept is the answer to a schedule.
 type swept struct {
 	Rung int `json:"rung"` // runs that were due
+}
+
+// tellHalts counts what is halted, and reminds of it: nothing is repaired there.
+func (s *sweep) tellHalts(ctx context.Context) error {
+	all, err := s.halts.Halts(ctx)
+	if err != nil {
+		return err
+	}
+	s.metrics.Count(metrics.Halted, "", len(all))
+	for _, h := range all {
+		s.log.Warn().Str("flow", cmp.Or(h.Flow, "every flow")).Str("by", h.By).Str("why", h.Why).Time("since", h.At).Msg("halted: nothing is repaired")
+	}
+	return nil
 }
 
 // do rings for the runs that are due, and looks for dark places, whether that
@@ -34,7 +50,7 @@ func (s *sweep) do(ctx context.Context) (swept, error) {
 	if err == nil {
 		s.metrics.Count(metrics.Due, "", rung)
 	}
-	if err := errors.Join(err, s.watch.Look(ctx)); err != nil {
+	if err := errors.Join(err, s.watch.Look(ctx), s.tellHalts(ctx)); err != nil {
 		return swept{}, fmt.Errorf("dispatch: %w", err)
 	}
 	s.log.Debug().Int("rung", rung).Msg("swept")

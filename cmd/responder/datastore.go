@@ -88,6 +88,7 @@ type store struct {
 	dead    []graveyard
 	control control                               // what can be done to runs; of a store that is open to be changed
 	caller  func(context.Context) (string, error) // who operates a stack
+	halts   responder.Halts                       // which flows are halted
 	told    func(error) error                     // says of a port's error what people should read
 	close   func() error
 }
@@ -118,6 +119,7 @@ func (a *app) open(ctx context.Context, h home, to access) (*store, error) {
 	return &store{
 		runs:    db.Runs(),
 		control: dispatch.Control{Runs: db.Runs(), Findings: findingsQueue(db), Now: a.now},
+		halts:   db.Halts(),
 		dead:    []graveyard{{eventsName, eventsQueue(db)}, {findingsName, findingsQueue(db)}},
 		told:    func(err error) error { return err },
 		close:   db.Close,
@@ -148,11 +150,13 @@ func (a *app) openDeployed(ctx context.Context, h home) (*store, error) {
 	dead := func(name, url, deadURL string) graveyard {
 		return graveyard{name, sqs.NewDead(sqs.NewQueue(queues, url, rand.Float64), deadURL, name, a.now)}
 	}
-	runs := dynamodb.NewRuns(awsdynamodb.NewFromConfig(cfg), s.RunsTable, a.now)
+	tables := awsdynamodb.NewFromConfig(cfg)
+	runs := dynamodb.NewRuns(tables, s.RunsTable, a.now)
 	return &store{
 		runs:    runs,
 		control: stackControl{dispatch.Control{Runs: runs, Findings: sqs.NewQueue(queues, s.FindingsQueueURL, rand.Float64), Now: a.now}, s, a.now, &http.Client{Timeout: 30 * time.Second}},
 		caller:  func(ctx context.Context) (string, error) { return caller(ctx, s) },
+		halts:   dynamodb.NewHalts(tables, s.CountersTable),
 		dead:    []graveyard{dead(eventsName, s.EventsQueueURL, s.EventsDeadURL), dead(findingsName, s.FindingsQueueURL, s.FindingsDeadURL)},
 		told:    func(err error) error { return fmt.Errorf("stack %s: %w", s.Name, stack.Explain(err)) },
 		close:   func() error { return nil },

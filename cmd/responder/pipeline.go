@@ -82,7 +82,7 @@ func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.dispatcher, err = dispatch.New(dispatch.Config{
 		Flows:     func() *dispatch.Flows { return p.definitions.Load().Flows },
 		Accounts:  func() map[string]map[string]any { return p.definitions.Load().Rules.Accounts },
-		Catalogue: a.catalogue(secrets), Runs: o.runs, Findings: p.findings, Counters: o.db.Counters(),
+		Catalogue: a.catalogue(secrets), Runs: o.runs, Findings: p.findings, Counters: o.db.Counters(), Halts: o.db.Halts(),
 		Mode: o.mode, SkipWaits: o.skipWaits, OwnRoles: o.ownRoles, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
 	})
 	return p, err

@@ -64,11 +64,12 @@ type reception struct {
 	token  string
 	deeds  map[responder.Deed]deed
 	to     control
+	halts  responder.Halts
 }
 
 // listenControl opens the port and writes the control file.
 func (r *running) listenControl() (*reception, error) {
-	re := &reception{path: filepath.Join(r.folder, controlFile), token: rand.Text(), deeds: map[responder.Deed]deed{}, to: r.pipeline.dispatcher.Control()}
+	re := &reception{path: filepath.Join(r.folder, controlFile), token: rand.Text(), deeds: map[responder.Deed]deed{}, to: r.pipeline.dispatcher.Control(), halts: r.pipeline.db.Halts()}
 	for _, d := range deeds() {
 		re.deeds[d.name] = d
 	}
@@ -105,6 +106,10 @@ func (re *reception) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case subtle.ConstantTimeCompare([]byte(token), []byte("Bearer "+re.token)) != 1:
 		http.Error(w, "the token is not that of the control file", http.StatusUnauthorized)
+		return
+	}
+	if r.URL.Path == haltPath {
+		re.serveHalt(w, r)
 		return
 	}
 	var request deedRequest
@@ -211,31 +216,37 @@ func (r *remote) ask(ctx context.Context, d deedRequest) (*responder.Run, error)
 }
 
 func (r *remote) post(ctx context.Context, d deedRequest) (answer deedReply, err error) {
-	body, err := json.Marshal(d)
+	err = r.send(ctx, "", d, &answer)
+	return answer, err
+}
+
+// send posts a request, and reads the answer into a value.
+func (r *remote) send(ctx context.Context, path string, request, answer any) error {
+	body, err := json.Marshal(request)
 	if err != nil {
-		return answer, err
+		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(body))
+	posted, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL+path, bytes.NewReader(body))
 	if err != nil {
-		return answer, err
+		return err
 	}
-	request.Header.Set("Authorization", "Bearer "+r.Token)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := r.client.Do(request)
+	posted.Header.Set("Authorization", "Bearer "+r.Token)
+	posted.Header.Set("Content-Type", "application/json")
+	response, err := r.client.Do(posted)
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return answer, err
+		return err
 	}
 	defer response.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxRequest))
 	if err != nil {
-		return answer, err
+		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return answer, fmt.Errorf("it answers %d: %s", response.StatusCode, line(string(data), 100))
+		return fmt.Errorf("it answers %d: %s", response.StatusCode, line(string(data), 100))
 	}
-	return answer, json.Unmarshal(data, &answer)
+	return json.Unmarshal(data, answer)
 }

@@ -124,7 +124,10 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 		if page.Next != "" {
 			more = ", and there are more (--max, --since)"
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more)
+		if _, err := fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more); err != nil {
+			return err
+		}
+		return a.tellHalts(ctx, s)
 	}
 	return err
 }

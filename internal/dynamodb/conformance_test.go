@@ -45,6 +45,13 @@ func TestEmulatedBudget(t *testing.T) {
 	})
 }
 
+func TestEmulatedHalts(t *testing.T) {
+	client := connect(t)
+	porttest.Halts(t, func(t *testing.T) responder.Halts {
+		return dynamodb.NewHalts(client, create(t, client, dynamodb.CountersTable))
+	})
+}
+
 func TestEmulatedHeartbeats(t *testing.T) {
 	client := connect(t)
 	porttest.Heartbeats(t, func(t *testing.T) responder.Heartbeats {

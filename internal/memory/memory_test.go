@@ -62,6 +62,10 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+func TestHalts(t *testing.T) {
+	porttest.Halts(t, func(*testing.T) responder.Halts { return &memory.Halts{} })
+}
+
 func TestHeartbeats(t *testing.T) {
 	porttest.Heartbeats(t, func(*testing.T) responder.Heartbeats { return &memory.Heartbeats{} })
 }

@@ -48,6 +48,7 @@ const (
 	Duplicates     Metric = "Duplicates"     // findings that met a run of theirs
 	StepLatency    Metric = "StepLatency"    // ms that attempts took, by Action
 	Due            Metric = "Due"            // at each sweep that succeeded: runs it rang for
+	Halted         Metric = "Halted"         // at each sweep: halts that stand
 	DarkForwarders Metric = "DarkForwarders" // at each sweep: places that are dark
 )
 
@@ -62,7 +63,7 @@ func All() []Metric {
 	return []Metric{
 		EventsAccepted, RequestsRefused, RequestsFailed,
 		Events, Canaries, Findings, RuleErrors,
-		Runs, FailedRuns, Held, Duplicates, StepLatency, Due, DarkForwarders,
+		Runs, FailedRuns, Held, Duplicates, StepLatency, Due, Halted, DarkForwarders,
 		QueueLag, DeadLetters,
 	}
 }

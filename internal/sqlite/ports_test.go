@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/porttest"
 	"github.com/skycrafters/responder/internal/sqlite"
 )
@@ -80,6 +81,13 @@ func TestBudget(t *testing.T) {
 	porttest.Budget(t, func(t *testing.T) porttest.CountersHarness {
 		db, c := openNew(t)
 		return porttest.CountersHarness{Counters: db.Counters(), Now: c.Now, Advance: c.Advance}
+	})
+}
+
+func TestHalts(t *testing.T) {
+	porttest.Halts(t, func(t *testing.T) responder.Halts {
+		db, _ := openNew(t)
+		return db.Halts()
 	})
 }
 

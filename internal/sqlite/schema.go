@@ -81,6 +81,11 @@ CREATE TABLE secrets (
 	previous TEXT NOT NULL DEFAULT '',
 	until    INTEGER
 ) STRICT, WITHOUT ROWID;
+`, `
+CREATE TABLE halts (
+	flow TEXT PRIMARY KEY,
+	halt TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 `}
 
 // queryer is a connection or a pool of them.

@@ -73,7 +73,7 @@ func TestAlarms(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{
-		"api-5xx", "approve-errors", "approve-throttles", "dark-forwarders", "detect-errors", "detect-throttles", "dispatch-errors", "dispatch-throttles",
+		"api-5xx", "approve-errors", "approve-throttles", "breaker", "dark-forwarders", "detect-errors", "detect-throttles", "dispatch-errors", "dispatch-throttles",
 		"events-dead-letters", "events-dead-oldest", "events-oldest", "failed-runs", "findings-dead-letters", "findings-dead-oldest", "findings-oldest",
 		"ingest-errors", "ingest-throttles", "rule-errors", "silence", "sweep",
 	}

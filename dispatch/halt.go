@@ -1,0 +1,123 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// byBreaker is who halts a flow that repairs one thing again and again.
+const byBreaker = "breaker"
+
+// halted says why a flow repairs nothing for now, "" if it does. It is a
+// consistent read: whoever asks after a halt was made sees it.
+func (d *Dispatcher) halted(ctx context.Context, flow string) (string, error) {
+	if d.Halts == nil {
+		return "", nil
+	}
+	all, err := d.Halts.Halts(ctx)
+	if err != nil {
+		return "", fmt.Errorf("halts: %w", err)
+	}
+	for _, h := range all {
+		if h.Flow == "" || h.Flow == flow {
+			return haltText(h), nil
+		}
+	}
+	return "", nil
+}
+
+// haltText is what a run that is parked by a halt says.
+func haltText(h responder.Halt) string {
+	if h.Why == "" {
+		return "halted by " + cleanText(h.By)
+	}
+	return cleanText("halted by " + h.By + ": " + h.Why)
+}
+
+// Halted reports whether a parked run says that a flow's halt parked it.
+func Halted(run responder.RunSummary, halt responder.Halt) bool {
+	return run.State == responder.RunParked && run.Cause == haltText(halt) && (halt.Flow == "" || halt.Flow == run.Flow)
+}
+
+// open asks whether a repair may be tried at all: whether its flow is halted. If
+// it is, the step is left as it is, and the run will be parked.
+func (w *worker) open(ctx context.Context, task Task) bool {
+	timed, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	why, err := w.halted(timed, w.run.Flow.Name)
+	switch {
+	case err != nil:
+		w.unasked(task, err)
+		return false
+	case why != "":
+		w.halt(task, GuardHalt, why)
+		return false
+	}
+	return true
+}
+
+// halt leaves all repairs of the run for now.
+func (w *worker) halt(task Task, guard, why string) {
+	w.haltedBy = why
+	w.Held(HeldReport{Flow: w.run.Flow.Name, Action: w.run.Steps[task.Path].Action, Guard: guard})
+	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("step", task.Path).Str("guard", guard).Str("why", why).Msg("its flow is halted: the run parks before its repair")
+}
+
+// left reports whether a task is a repair of a flow that is halted.
+func (w *worker) left(task Task) bool {
+	state := w.run.Steps[task.Path]
+	return w.haltedBy != "" && task.Verb == Attempt && state != nil && state.Kind == responder.Repair
+}
+
+// unasked is what becomes of a step whose guards cannot be asked: it waits as
+// after an attempt that was lost.
+func (w *worker) unasked(task Task, err error) {
+	w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", task.Path).Msg("the guards cannot be asked: nothing is repaired")
+	w.apply(Attempting{Path: Path(task.Path), Survey: true})
+	w.apply(Surveyed{Path: Path(task.Path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
+}
+
+// breaker counts the runs of a flow that touch a thing, and halts the flow if
+// there are too many of them in an hour: its repairs may be what triggers it.
+func (d *Dispatcher) breaker(ctx context.Context, f fence) (held, error) {
+	budget, ok := d.Counters.(responder.Budget)
+	if !ok {
+		return held{}, nil
+	}
+	var claims []responder.Claim
+	arns := f.arns()
+	for _, arn := range arns {
+		claims = append(claims, responder.Claim{
+			Key: "again/" + arn + "/" + f.flow, Members: []string{f.run.ID}, Limit: f.limits.Again, Expires: d.now().Add(time.Hour),
+		})
+	}
+	for i, some := range slices.Collect(slices.Chunk(claims, responder.MaxClaims)) {
+		full, admitted, err := budget.Admit(ctx, some...)
+		if err != nil {
+			return held{}, fmt.Errorf("limits: %w", err)
+		}
+		if !admitted {
+			return d.trip(ctx, f, arns[i*responder.MaxClaims+full])
+		}
+	}
+	return held{}, nil
+}
+
+// trip halts a flow.
+func (d *Dispatcher) trip(ctx context.Context, f fence, arn string) (held, error) {
+	h := hold(GuardBreaker, "%d runs have touched %s within an hour: does the flow trigger itself?", f.limits.Again, arn)
+	d.Logger.Error().Str("flow", f.flow).Str("run", f.run.ID).Str("target", arn).Int("runs", f.limits.Again).Msg("the breaker halts the flow: it repairs one thing again and again")
+	if d.Halts == nil {
+		return h, nil
+	}
+	err := d.Halts.Halt(ctx, responder.Halt{Flow: f.flow, By: byBreaker, Why: h.why, At: d.now()})
+	if err != nil && !errors.Is(err, responder.ErrExists) {
+		return held{}, err
+	}
+	return h, nil
+}
