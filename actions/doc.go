@@ -18,6 +18,7 @@
 //   - What comes from an event is data. It is escaped where it is shown, checked
 //     against the form it must have where it names a target, and never a host.
 //   - An empty, missing or malformed target is *Permanent: none never means all.
-//   - AWS is asked only in the event's own account: see access.
+//   - AWS is asked only in the event's own account, or in that of a function or
+//     state machine that the flow's author names: see access.
 //   - A webhook's address is a secret: no error, result or header holds it.
 package actions
