@@ -146,9 +146,10 @@ func (w *world) judgeCooldown(run *responder.Run, by writing, broken func(string
 	}
 }
 
-// undisturbed reports whether nothing came between the two counts of a finding.
+// undisturbed reports whether nothing can have come between two calls of a worker
+// that belong together.
 func (w *world) undisturbed() bool {
-	for _, k := range []kind{crashBefore, crashAfter, frozen, writeFailed, writeUnknown, skewed} {
+	for _, k := range []kind{crashBefore, crashAfter, frozen, readFailed, writeFailed, writeUnknown, skewed} {
 		if w.tally[k] > 0 {
 			return false
 		}
