@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,13 +35,13 @@ const (
 )
 
 const (
-	maxCause   = 1024            // bytes of a cause that are kept
-	buryHold   = time.Minute     // a message is hidden while it is buried
-	lookHold   = 5 * time.Minute // letters are hidden while they are looked at
-	lookWait   = time.Second     // a receive that waits asks all of SQS's servers, one that does not asks some
-	listMost   = 1_000           // letters that List looks at
-	changeMost = 10_000          // letters that one Redrive or Purge looks at
-	letGo      = 10 * time.Second
+	maxCause   = 1024             // bytes of a cause that are kept
+	buryHold   = time.Minute      // a message is hidden while it is buried
+	lookHold   = 5 * time.Minute  // letters are hidden while they are looked at
+	lookWait   = time.Second      // a receive that waits asks all of SQS's servers, one that does not asks some
+	listMost   = 1_000            // letters that List looks at
+	changeMost = 10_000           // letters that one Redrive or Purge looks at
+	letGo      = 10 * time.Second // for making letters visible again when the caller's time is over
 )
 
 // Dead is the dead letters of a queue: another standard SQS queue. Safe for
@@ -48,9 +49,9 @@ const (
 //
 // SQS has no look without a receive. List, Redrive and Purge receive letters
 // ten at a time, hidden from others for up to five minutes, and make those that
-// stay visible again: two requests for each ten letters, and a second at the
-// end. Two such calls at once each see a part. Redrive and Purge add two and
-// one requests for each ten letters they take.
+// stay visible again: two requests for each ten letters that stay, and a second
+// at the end. Two such calls at once each see a part. Redrive makes three
+// requests for each ten letters it takes, Purge two.
 //
 // Messages that SQS itself moved there (the source's redrive policy) bear no
 // cause and no time of death: their cause says how often they were received,
@@ -149,13 +150,13 @@ type letter struct {
 // SQS hands out.
 func (d *Dead) List(ctx context.Context, limit int) ([]responder.DeadLetter, error) {
 	var letters []responder.DeadLetter
-	err := d.each(ctx, listMost, func(page []letter) (bool, error) {
+	err := d.each(ctx, listMost, func(page []letter) (gone []letter, more bool, err error) {
 		for _, l := range page {
 			letters = append(letters, l.DeadLetter)
 		}
 		slices.SortStableFunc(letters, func(a, b responder.DeadLetter) int { return a.Died.Compare(b.Died) })
 		letters = letters[:min(len(letters), max(limit, 0))]
-		return true, nil
+		return nil, true, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
@@ -168,7 +169,7 @@ func (d *Dead) List(ctx context.Context, limit int) ([]responder.DeadLetter, err
 // letters at most, and leaves alone what died since it began.
 func (d *Dead) Redrive(ctx context.Context, ids ...string) (int, error) {
 	began := d.now()
-	return d.take(ctx, "redrive dead letters", ids, func(l letter) bool { return !l.Died.After(began) }, func(page []letter) (int, error) {
+	return d.take(ctx, "redrive dead letters", ids, func(l letter) bool { return !l.Died.After(began) }, func(page []letter) ([]letter, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, len(page))
 		indexes := make([]int, len(page))
 		for i, l := range page {
@@ -177,7 +178,7 @@ func (d *Dead) Redrive(ctx context.Context, ids ...string) (int, error) {
 		}
 		failed, broken := d.source.send(ctx, entries, indexes)
 		if broken != nil && len(failed) == len(page) {
-			return 0, broken
+			return nil, broken
 		}
 		var sent []letter
 		for i, l := range page {
@@ -185,40 +186,45 @@ func (d *Dead) Redrive(ctx context.Context, ids ...string) (int, error) {
 				sent = append(sent, l)
 			}
 		}
-		n, err := d.forget(ctx, sent)
+		gone, err := d.forget(ctx, sent)
 		if err == nil {
 			err = outcome("send back", len(page), failed)
 		}
-		return n, err
+		return gone, err
 	})
 }
 
 // Purge implements responder.Dead. One call looks at 10,000 letters at most.
 func (d *Dead) Purge(ctx context.Context, ids ...string) (int, error) {
-	return d.take(ctx, "purge dead letters", ids, func(letter) bool { return true }, func(page []letter) (int, error) {
+	return d.take(ctx, "purge dead letters", ids, func(letter) bool { return true }, func(page []letter) ([]letter, error) {
 		return d.forget(ctx, page)
 	})
 }
 
-// forget deletes letters and says how many.
-func (d *Dead) forget(ctx context.Context, letters []letter) (int, error) {
+// forget deletes letters, and gives those that are gone.
+func (d *Dead) forget(ctx context.Context, letters []letter) (gone []letter, err error) {
 	receipts := make([]string, len(letters))
 	for i, l := range letters {
 		receipts[i] = l.receipt
 	}
 	failed := d.letters.remove(ctx, receipts)
-	return len(letters) - len(failed), outcome("delete", len(letters), failed)
+	for i, l := range letters {
+		if failed[i] == nil {
+			gone = append(gone, l)
+		}
+	}
+	return gone, outcome("delete", len(letters), failed)
 }
 
 // take acts on the letters of the given ids, or all, that are fit, page by
-// page, until it has met them all, and sums up what act says it has done.
-func (d *Dead) take(ctx context.Context, operation string, ids []string, fit func(letter) bool, act func([]letter) (int, error)) (int, error) {
+// page, until it has met them all, and counts those that act says are gone.
+func (d *Dead) take(ctx context.Context, operation string, ids []string, fit func(letter) bool, act func([]letter) (gone []letter, err error)) (int, error) {
 	wanted := map[string]bool{}
 	for _, id := range ids {
 		wanted[id] = true
 	}
 	total := 0
-	err := d.each(ctx, changeMost, func(page []letter) (bool, error) {
+	err := d.each(ctx, changeMost, func(page []letter) (gone []letter, more bool, err error) {
 		var chosen []letter
 		for _, l := range page {
 			if (len(ids) == 0 || wanted[l.ID]) && fit(l) {
@@ -227,13 +233,10 @@ func (d *Dead) take(ctx context.Context, operation string, ids []string, fit fun
 			}
 		}
 		if len(chosen) > 0 {
-			n, err := act(chosen)
-			total += n
-			if err != nil {
-				return false, err
-			}
+			gone, err = act(chosen)
+			total += len(gone)
 		}
-		return len(ids) == 0 || len(wanted) > 0, nil
+		return gone, err == nil && (len(ids) == 0 || len(wanted) > 0), err
 	})
 	if err != nil {
 		return total, fmt.Errorf("%s: %w", operation, err)
@@ -242,16 +245,17 @@ func (d *Dead) take(ctx context.Context, operation string, ids []string, fit fun
 }
 
 // each shows every letter to visit, page by page and once, until visit says
-// that it wants no more, there are no more, or most were seen. Letters that
-// visit has not deleted are visible again afterwards.
-func (d *Dead) each(ctx context.Context, most int, visit func(page []letter) (more bool, err error)) (err error) {
-	receipts := map[string]string{} // of the letters seen, by id; the latest counts
+// that it wants no more, there are no more, or most were seen. Letters that are
+// not gone then, as visit says, are visible again afterwards.
+func (d *Dead) each(ctx context.Context, most int, visit func(page []letter) (gone []letter, more bool, err error)) (err error) {
+	seen := map[string]bool{}
+	held := map[string]string{} // receipts by id; the latest counts
 	defer func() {
-		if released := d.letGo(ctx, receipts); err == nil {
+		if released := d.letGo(ctx, held); err == nil {
 			err = released
 		}
 	}()
-	for len(receipts) < most {
+	for len(seen) < most {
 		messages, err := d.receive(ctx)
 		if err != nil {
 			return err
@@ -259,31 +263,35 @@ func (d *Dead) each(ctx context.Context, most int, visit func(page []letter) (mo
 		var page []letter
 		for _, m := range messages {
 			l := d.letter(m)
-			if _, seen := receipts[l.ID]; !seen {
+			if !seen[l.ID] {
 				page = append(page, l)
 			}
-			receipts[l.ID] = l.receipt
+			seen[l.ID], held[l.ID] = true, l.receipt
 		}
 		if len(page) == 0 {
 			return nil // no more, or they come round again
 		}
-		if more, err := visit(page); err != nil || !more {
+		gone, more, err := visit(page)
+		for _, l := range gone {
+			delete(held, l.ID)
+		}
+		if err != nil || !more {
 			return err
 		}
 	}
 	return nil
 }
 
-// letGo makes letters visible again, also if ctx has ended meanwhile. Those
-// that are gone do not matter.
-func (d *Dead) letGo(ctx context.Context, receipts map[string]string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGo)
-	defer cancel()
-	var held []string
-	for _, receipt := range receipts {
-		held = append(held, receipt)
+// letGo makes letters visible again, also if ctx has ended meanwhile; then it
+// takes no longer than the constant of its name. Those that are gone do not
+// matter.
+func (d *Dead) letGo(ctx context.Context, held map[string]string) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), letGo)
+		defer cancel()
 	}
-	failed := d.letters.hide(ctx, held, 0)
+	failed := d.letters.hide(ctx, slices.Collect(maps.Values(held)), 0)
 	for i, err := range failed {
 		if errors.Is(err, responder.ErrStaleReceipt) {
 			delete(failed, i)

@@ -242,6 +242,31 @@ func TestRedriveLeavesWhatDiesMeanwhile(t *testing.T) {
 	}
 }
 
+// What is gone is not made visible again: a thousand requests in vain would come
+// of ten thousand letters, and an error once their time is over.
+func TestLettersThatAreGoneAreLeftAlone(t *testing.T) {
+	for name, take := range map[string]func(*Dead) (int, error){
+		"redrive": func(d *Dead) (int, error) { return d.Redrive(t.Context()) },
+		"purge":   func(d *Dead) (int, error) { return d.Purge(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const letters = 25
+			f := newFake()
+			q, d := f.open()
+			for i := range letters {
+				bury(t, q, d, fmt.Sprint(i), "cause")
+			}
+			before := f.calls["hide"]
+			if n, err := take(d); err != nil || n != letters {
+				t.Fatalf("%d letters, %v; want %d", n, err, letters)
+			}
+			if n := f.calls["hide"] - before; n > 0 {
+				t.Errorf("%d requests made letters visible that are gone", n)
+			}
+		})
+	}
+}
+
 // Letters whose hold ends while others are looked at come round again.
 func TestListEndsWhenLettersComeRound(t *testing.T) {
 	f := newFake()
