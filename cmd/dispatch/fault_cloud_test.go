@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -272,10 +273,12 @@ func (c *cloud) start(flows string, change func(*ports)) *instance {
 			c.t.Fatal(err)
 		}
 	}
-	env := lambdastest.Environment(c.t, "DispatchFunction")
-	env["FINDINGS_QUEUE_URL"], env["FINDINGS_DEAD_URL"] = c.queueURL, c.deadURL
-	env["RUNS_TABLE"], env["COUNTERS_TABLE"] = c.tables["RUNS_TABLE"], c.tables["COUNTERS_TABLE"]
-	env["SINK"], env["ALLOW_PRIVATE_HOSTS"] = c.sink.url, "127.0.0.1"
+	env := map[string]string{
+		"FINDINGS_QUEUE_URL": c.queueURL, "FINDINGS_DEAD_URL": c.deadURL,
+		"SECRETS_PREFIX": "responder/", "OWN_ROLES": "arn:aws:iam::111122223333:role/responder", "STACK_NAME": lambdastest.Stack,
+		"SINK": c.sink.url, "ALLOW_PRIVATE_HOSTS": "127.0.0.1",
+	}
+	maps.Copy(env, c.tables)
 	host := lambdastest.HostAt(folder, &c.log, env)
 	in := &instance{cloud: c, wire: &wire{next: c.config.HTTPClient}}
 	host.AWS = c.config.Copy()
