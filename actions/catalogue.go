@@ -73,6 +73,10 @@ func New(deps Deps) responder.Catalogue {
 		&ec2InstanceAlive{instances{reach}},
 		&ec2StopInstances{instances{reach}},
 		&ec2StartInstances{instances{reach}},
+		&ec2IsolateInstances{instances{reach}},
+		&ec2RestoreSecurityGroups{interfaces{reach}},
+		&ec2RevokeOpenIngress{ingress{reach}},
+		&ec2AuthorizeIngress{ingress{reach}},
 		&ec2TerminateInstances{instances{reach}},
 	} {
 		catalogue[action.Spec().Name] = action

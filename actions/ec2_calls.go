@@ -9,6 +9,9 @@ import (
 // EC2API is what the actions on EC2 ask of it.
 type EC2API interface {
 	instancesAPI
+	securityGroupsAPI
+	interfacesAPI
+	snapshotsAPI
 }
 
 type instancesAPI interface {
@@ -19,14 +22,43 @@ type instancesAPI interface {
 	TerminateInstances(context.Context, *ec2.TerminateInstancesInput, ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error)
 }
 
+type securityGroupsAPI interface {
+	DescribeSecurityGroups(context.Context, *ec2.DescribeSecurityGroupsInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error)
+	DescribeSecurityGroupRules(context.Context, *ec2.DescribeSecurityGroupRulesInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupRulesOutput, error)
+	CreateSecurityGroup(context.Context, *ec2.CreateSecurityGroupInput, ...func(*ec2.Options)) (*ec2.CreateSecurityGroupOutput, error)
+	RevokeSecurityGroupIngress(context.Context, *ec2.RevokeSecurityGroupIngressInput, ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupIngressOutput, error)
+	RevokeSecurityGroupEgress(context.Context, *ec2.RevokeSecurityGroupEgressInput, ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupEgressOutput, error)
+	AuthorizeSecurityGroupIngress(context.Context, *ec2.AuthorizeSecurityGroupIngressInput, ...func(*ec2.Options)) (*ec2.AuthorizeSecurityGroupIngressOutput, error)
+}
+
+type interfacesAPI interface {
+	DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error)
+	ModifyNetworkInterfaceAttribute(context.Context, *ec2.ModifyNetworkInterfaceAttributeInput, ...func(*ec2.Options)) (*ec2.ModifyNetworkInterfaceAttributeOutput, error)
+}
+
+type snapshotsAPI interface {
+	DescribeSnapshots(context.Context, *ec2.DescribeSnapshotsInput, ...func(*ec2.Options)) (*ec2.DescribeSnapshotsOutput, error)
+	CreateSnapshots(context.Context, *ec2.CreateSnapshotsInput, ...func(*ec2.Options)) (*ec2.CreateSnapshotsOutput, error)
+}
+
 // ec2Calls is an EC2 client of just the calls that are made. A client itself,
 // once in an interface, has the linker keep all its 700 operations: 24 MB.
 type ec2Calls struct {
-	describeInstances         ec2Call[ec2.DescribeInstancesInput, ec2.DescribeInstancesOutput]
-	describeInstanceAttribute ec2Call[ec2.DescribeInstanceAttributeInput, ec2.DescribeInstanceAttributeOutput]
-	startInstances            ec2Call[ec2.StartInstancesInput, ec2.StartInstancesOutput]
-	stopInstances             ec2Call[ec2.StopInstancesInput, ec2.StopInstancesOutput]
-	terminateInstances        ec2Call[ec2.TerminateInstancesInput, ec2.TerminateInstancesOutput]
+	describeInstances               ec2Call[ec2.DescribeInstancesInput, ec2.DescribeInstancesOutput]
+	describeInstanceAttribute       ec2Call[ec2.DescribeInstanceAttributeInput, ec2.DescribeInstanceAttributeOutput]
+	startInstances                  ec2Call[ec2.StartInstancesInput, ec2.StartInstancesOutput]
+	stopInstances                   ec2Call[ec2.StopInstancesInput, ec2.StopInstancesOutput]
+	terminateInstances              ec2Call[ec2.TerminateInstancesInput, ec2.TerminateInstancesOutput]
+	describeSecurityGroups          ec2Call[ec2.DescribeSecurityGroupsInput, ec2.DescribeSecurityGroupsOutput]
+	describeSecurityGroupRules      ec2Call[ec2.DescribeSecurityGroupRulesInput, ec2.DescribeSecurityGroupRulesOutput]
+	createSecurityGroup             ec2Call[ec2.CreateSecurityGroupInput, ec2.CreateSecurityGroupOutput]
+	revokeSecurityGroupIngress      ec2Call[ec2.RevokeSecurityGroupIngressInput, ec2.RevokeSecurityGroupIngressOutput]
+	revokeSecurityGroupEgress       ec2Call[ec2.RevokeSecurityGroupEgressInput, ec2.RevokeSecurityGroupEgressOutput]
+	authorizeSecurityGroupIngress   ec2Call[ec2.AuthorizeSecurityGroupIngressInput, ec2.AuthorizeSecurityGroupIngressOutput]
+	describeNetworkInterfaces       ec2Call[ec2.DescribeNetworkInterfacesInput, ec2.DescribeNetworkInterfacesOutput]
+	modifyNetworkInterfaceAttribute ec2Call[ec2.ModifyNetworkInterfaceAttributeInput, ec2.ModifyNetworkInterfaceAttributeOutput]
+	describeSnapshots               ec2Call[ec2.DescribeSnapshotsInput, ec2.DescribeSnapshotsOutput]
+	createSnapshots                 ec2Call[ec2.CreateSnapshotsInput, ec2.CreateSnapshotsOutput]
 }
 
 type ec2Call[In, Out any] = func(context.Context, *In, ...func(*ec2.Options)) (*Out, error)
@@ -35,11 +67,21 @@ var _ EC2API = ec2Calls{}
 
 func newEC2Calls(client *ec2.Client) ec2Calls {
 	return ec2Calls{
-		describeInstances:         client.DescribeInstances,
-		describeInstanceAttribute: client.DescribeInstanceAttribute,
-		startInstances:            client.StartInstances,
-		stopInstances:             client.StopInstances,
-		terminateInstances:        client.TerminateInstances,
+		describeInstances:               client.DescribeInstances,
+		describeInstanceAttribute:       client.DescribeInstanceAttribute,
+		startInstances:                  client.StartInstances,
+		stopInstances:                   client.StopInstances,
+		terminateInstances:              client.TerminateInstances,
+		describeSecurityGroups:          client.DescribeSecurityGroups,
+		describeSecurityGroupRules:      client.DescribeSecurityGroupRules,
+		createSecurityGroup:             client.CreateSecurityGroup,
+		revokeSecurityGroupIngress:      client.RevokeSecurityGroupIngress,
+		revokeSecurityGroupEgress:       client.RevokeSecurityGroupEgress,
+		authorizeSecurityGroupIngress:   client.AuthorizeSecurityGroupIngress,
+		describeNetworkInterfaces:       client.DescribeNetworkInterfaces,
+		modifyNetworkInterfaceAttribute: client.ModifyNetworkInterfaceAttribute,
+		describeSnapshots:               client.DescribeSnapshots,
+		createSnapshots:                 client.CreateSnapshots,
 	}
 }
 
@@ -66,4 +108,54 @@ func (c ec2Calls) StopInstances(ctx context.Context, in *ec2.StopInstancesInput,
 // TerminateInstances implements EC2API.
 func (c ec2Calls) TerminateInstances(ctx context.Context, in *ec2.TerminateInstancesInput, options ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error) {
 	return c.terminateInstances(ctx, in, options...)
+}
+
+// DescribeSecurityGroups implements EC2API.
+func (c ec2Calls) DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSecurityGroupsInput, options ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error) {
+	return c.describeSecurityGroups(ctx, in, options...)
+}
+
+// DescribeSecurityGroupRules implements EC2API.
+func (c ec2Calls) DescribeSecurityGroupRules(ctx context.Context, in *ec2.DescribeSecurityGroupRulesInput, options ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupRulesOutput, error) {
+	return c.describeSecurityGroupRules(ctx, in, options...)
+}
+
+// CreateSecurityGroup implements EC2API.
+func (c ec2Calls) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGroupInput, options ...func(*ec2.Options)) (*ec2.CreateSecurityGroupOutput, error) {
+	return c.createSecurityGroup(ctx, in, options...)
+}
+
+// RevokeSecurityGroupIngress implements EC2API.
+func (c ec2Calls) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.RevokeSecurityGroupIngressInput, options ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupIngressOutput, error) {
+	return c.revokeSecurityGroupIngress(ctx, in, options...)
+}
+
+// RevokeSecurityGroupEgress implements EC2API.
+func (c ec2Calls) RevokeSecurityGroupEgress(ctx context.Context, in *ec2.RevokeSecurityGroupEgressInput, options ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupEgressOutput, error) {
+	return c.revokeSecurityGroupEgress(ctx, in, options...)
+}
+
+// AuthorizeSecurityGroupIngress implements EC2API.
+func (c ec2Calls) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.AuthorizeSecurityGroupIngressInput, options ...func(*ec2.Options)) (*ec2.AuthorizeSecurityGroupIngressOutput, error) {
+	return c.authorizeSecurityGroupIngress(ctx, in, options...)
+}
+
+// DescribeNetworkInterfaces implements EC2API.
+func (c ec2Calls) DescribeNetworkInterfaces(ctx context.Context, in *ec2.DescribeNetworkInterfacesInput, options ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error) {
+	return c.describeNetworkInterfaces(ctx, in, options...)
+}
+
+// ModifyNetworkInterfaceAttribute implements EC2API.
+func (c ec2Calls) ModifyNetworkInterfaceAttribute(ctx context.Context, in *ec2.ModifyNetworkInterfaceAttributeInput, options ...func(*ec2.Options)) (*ec2.ModifyNetworkInterfaceAttributeOutput, error) {
+	return c.modifyNetworkInterfaceAttribute(ctx, in, options...)
+}
+
+// DescribeSnapshots implements EC2API.
+func (c ec2Calls) DescribeSnapshots(ctx context.Context, in *ec2.DescribeSnapshotsInput, options ...func(*ec2.Options)) (*ec2.DescribeSnapshotsOutput, error) {
+	return c.describeSnapshots(ctx, in, options...)
+}
+
+// CreateSnapshots implements EC2API.
+func (c ec2Calls) CreateSnapshots(ctx context.Context, in *ec2.CreateSnapshotsInput, options ...func(*ec2.Options)) (*ec2.CreateSnapshotsOutput, error) {
+	return c.createSnapshots(ctx, in, options...)
 }

@@ -24,6 +24,16 @@ type fakeEC2 struct {
 	onCall    func(op string)
 	vanish    string // an instance that is gone when it is to be changed
 	regions   []string
+
+	groups    map[string]*fakeGroup // by id
+	faces     map[string][]string   // interface → groups; eni-X is of i-X
+	snapshots []types.Snapshot
+}
+
+// fakeGroup is a security group.
+type fakeGroup struct {
+	name, vpc string
+	rules     []types.SecurityGroupRule
 }
 
 var _ actions.EC2API = (*fakeEC2)(nil)
@@ -74,8 +84,32 @@ func (f *fakeEC2) asked() []string {
 	return used
 }
 
-// world is all that can change.
-func (f *fakeEC2) world() any { return maps.Clone(f.states) }
+// world is all that can change, but for what a repair makes and says that it stays.
+func (f *fakeEC2) world() any {
+	rules := map[string][]string{}
+	for id, group := range f.groups {
+		if group.name == isolationName {
+			continue
+		}
+		rules[id] = nil
+		for _, r := range group.rules {
+			rules[id] = append(rules[id], fmt.Sprint(*r.IpProtocol, " ", *r.FromPort, " ", *r.ToPort, " ", aws.ToString(r.CidrIpv4), aws.ToString(r.CidrIpv6), aws.ToString(r.PrefixListId), " ", aws.ToString(r.Description)))
+		}
+		slices.Sort(rules[id])
+	}
+	faces := map[string][]string{}
+	for id, groups := range f.faces {
+		faces[id] = slices.Sorted(slices.Values(groups))
+	}
+	return []any{maps.Clone(f.states), rules, faces}
+}
+
+const (
+	isolationName = "ResponderIsolation"
+	web, ssh      = "sg-0000000000000000a", "sg-0000000000000000b"
+	made          = "sg-0000000000000000f"
+	face1, face2  = "eni-00000000000000001", "eni-00000000000000002"
+)
 
 // page gives two of the things that a filter is about, by its values.
 func page(token *string, found []string) (some []string, next *string, err error) {
@@ -126,6 +160,7 @@ func (f *fakeEC2) instance(id string) types.Instance {
 			{Ebs: &types.EbsInstanceBlockDevice{VolumeId: aws.String("vol-kept"), DeleteOnTermination: aws.Bool(false)}},
 		},
 		NetworkInterfaces: []types.InstanceNetworkInterface{{
+			NetworkInterfaceId: aws.String("eni-" + number), VpcId: aws.String("vpc-1"), Groups: identifiers(f.faces["eni-"+number]),
 			Association: &types.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.String("amazon"), PublicIp: aws.String("203.0.113.7")}}},
 	}
 }
@@ -172,4 +207,199 @@ func (f *fakeEC2) StopInstances(_ context.Context, in *ec2.StopInstancesInput, _
 
 func (f *fakeEC2) StartInstances(_ context.Context, in *ec2.StartInstancesInput, _ ...func(*ec2.Options)) (*ec2.StartInstancesOutput, error) {
 	return &ec2.StartInstancesOutput{}, f.change("StartInstances", in.InstanceIds, []types.InstanceStateName{pending, running, stopped}, running)
+}
+
+func identifiers(groups []string) (all []types.GroupIdentifier) {
+	for _, id := range groups {
+		all = append(all, types.GroupIdentifier{GroupId: &id})
+	}
+	return all
+}
+
+func (f *fakeEC2) DescribeSecurityGroups(_ context.Context, in *ec2.DescribeSecurityGroupsInput, _ ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error) {
+	if err := f.call("DescribeSecurityGroups"); err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeSecurityGroupsOutput{}
+	for id, group := range f.groups {
+		is := map[string]string{"group-id": id, "group-name": group.name, "vpc-id": group.vpc, "owner-id": account}
+		if slices.ContainsFunc(in.Filters, func(filter types.Filter) bool { return !slices.Contains(filter.Values, is[*filter.Name]) }) {
+			continue
+		}
+		found := types.SecurityGroup{GroupId: &id, GroupName: &group.name, Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("blue")}}}
+		for _, r := range group.rules {
+			p := types.IpPermission{IpProtocol: r.IpProtocol, FromPort: r.FromPort, ToPort: r.ToPort}
+			if *r.IsEgress {
+				found.IpPermissionsEgress = append(found.IpPermissionsEgress, p)
+			} else {
+				found.IpPermissions = append(found.IpPermissions, p)
+			}
+		}
+		out.SecurityGroups = append(out.SecurityGroups, found)
+	}
+	return out, nil
+}
+
+func (f *fakeEC2) DescribeSecurityGroupRules(_ context.Context, in *ec2.DescribeSecurityGroupRulesInput, _ ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupRulesOutput, error) {
+	if err := f.call("DescribeSecurityGroupRules"); err != nil {
+		return nil, err
+	}
+	ids, err := filtered(in.Filters, "group-id")
+	if err != nil || f.groups[ids[0]] == nil {
+		return &ec2.DescribeSecurityGroupRulesOutput{}, err
+	}
+	known, names := map[string]types.SecurityGroupRule{}, []string{}
+	for _, r := range f.groups[ids[0]].rules {
+		known[*r.SecurityGroupRuleId], names = r, append(names, *r.SecurityGroupRuleId)
+	}
+	some, next, err := page(in.NextToken, names)
+	out := &ec2.DescribeSecurityGroupRulesOutput{NextToken: next}
+	for _, id := range some {
+		out.SecurityGroupRules = append(out.SecurityGroupRules, known[id])
+	}
+	return out, err
+}
+
+func (f *fakeEC2) CreateSecurityGroup(_ context.Context, in *ec2.CreateSecurityGroupInput, _ ...func(*ec2.Options)) (*ec2.CreateSecurityGroupOutput, error) {
+	if err := f.call("CreateSecurityGroup"); err != nil {
+		return nil, err
+	}
+	for _, group := range f.groups {
+		if group.name == *in.GroupName && group.vpc == *in.VpcId {
+			return nil, awsErr("InvalidGroup.Duplicate")
+		}
+	}
+	f.groups[made] = &fakeGroup{name: *in.GroupName, vpc: *in.VpcId, rules: []types.SecurityGroupRule{rule("-1", -1, "0.0.0.0/0", "", true)}}
+	return &ec2.CreateSecurityGroupOutput{GroupId: aws.String(made)}, nil
+}
+
+// rule gives a rule of one port.
+func rule(protocol string, port int32, place, description string, egress bool) types.SecurityGroupRule {
+	r := types.SecurityGroupRule{
+		SecurityGroupRuleId: aws.String(fmt.Sprintf("sgr-%s-%d-%s", protocol, port, place)), IpProtocol: &protocol, FromPort: &port, ToPort: &port, IsEgress: &egress}
+	if description != "" {
+		r.Description = &description
+	}
+	switch {
+	case strings.HasPrefix(place, "pl-"):
+		r.PrefixListId = &place
+	case strings.Contains(place, ":"):
+		r.CidrIpv6 = &place
+	default:
+		r.CidrIpv4 = &place
+	}
+	return r
+}
+
+func (f *fakeEC2) RevokeSecurityGroupEgress(_ context.Context, in *ec2.RevokeSecurityGroupEgressInput, _ ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupEgressOutput, error) {
+	if err := f.call("RevokeSecurityGroupEgress"); err != nil {
+		return nil, err
+	}
+	if len(in.IpPermissions) == 0 || f.groups[*in.GroupId] == nil {
+		return nil, awsErr("InvalidParameterValue")
+	}
+	group := f.groups[*in.GroupId]
+	group.rules = slices.DeleteFunc(group.rules, func(r types.SecurityGroupRule) bool { return *r.IsEgress })
+	return &ec2.RevokeSecurityGroupEgressOutput{}, nil
+}
+
+func (f *fakeEC2) RevokeSecurityGroupIngress(_ context.Context, in *ec2.RevokeSecurityGroupIngressInput, _ ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupIngressOutput, error) {
+	if err := f.call("RevokeSecurityGroupIngress"); err != nil {
+		return nil, err
+	}
+	group := f.groups[*in.GroupId]
+	switch {
+	case group == nil:
+		return nil, awsErr("InvalidGroup.NotFound")
+	case len(in.IpPermissions) > 0:
+		group.rules = slices.DeleteFunc(group.rules, func(r types.SecurityGroupRule) bool { return !*r.IsEgress })
+		return &ec2.RevokeSecurityGroupIngressOutput{}, nil
+	}
+	for _, id := range in.SecurityGroupRuleIds {
+		if !slices.ContainsFunc(group.rules, func(r types.SecurityGroupRule) bool { return *r.SecurityGroupRuleId == id }) {
+			return nil, awsErr("InvalidSecurityGroupRuleId.NotFound")
+		}
+	}
+	group.rules = slices.DeleteFunc(group.rules, func(r types.SecurityGroupRule) bool {
+		return slices.Contains(in.SecurityGroupRuleIds, *r.SecurityGroupRuleId)
+	})
+	return &ec2.RevokeSecurityGroupIngressOutput{}, nil
+}
+
+func (f *fakeEC2) AuthorizeSecurityGroupIngress(_ context.Context, in *ec2.AuthorizeSecurityGroupIngressInput, _ ...func(*ec2.Options)) (*ec2.AuthorizeSecurityGroupIngressOutput, error) {
+	if err := f.call("AuthorizeSecurityGroupIngress"); err != nil {
+		return nil, err
+	}
+	group := f.groups[*in.GroupId]
+	if group == nil {
+		return nil, awsErr("InvalidGroup.NotFound")
+	}
+	for _, p := range in.IpPermissions {
+		port := aws.Int32(-1)
+		if p.FromPort != nil {
+			port = p.FromPort
+		}
+		for _, r := range p.IpRanges {
+			group.rules = append(group.rules, rule(*p.IpProtocol, *port, *r.CidrIp, aws.ToString(r.Description), false))
+		}
+		for _, r := range p.Ipv6Ranges {
+			group.rules = append(group.rules, rule(*p.IpProtocol, *port, *r.CidrIpv6, aws.ToString(r.Description), false))
+		}
+	}
+	return &ec2.AuthorizeSecurityGroupIngressOutput{}, nil
+}
+
+func (f *fakeEC2) DescribeNetworkInterfaces(_ context.Context, in *ec2.DescribeNetworkInterfacesInput, _ ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error) {
+	if err := f.call("DescribeNetworkInterfaces"); err != nil {
+		return nil, err
+	}
+	ids, err := filtered(in.Filters, "network-interface-id")
+	out := &ec2.DescribeNetworkInterfacesOutput{}
+	for _, id := range ids {
+		if groups, ok := f.faces[id]; ok {
+			out.NetworkInterfaces = append(out.NetworkInterfaces, types.NetworkInterface{NetworkInterfaceId: &id, Groups: identifiers(groups), TagSet: []types.Tag{{Key: aws.String("team"), Value: aws.String("blue")}}})
+		}
+	}
+	return out, err
+}
+
+func (f *fakeEC2) ModifyNetworkInterfaceAttribute(_ context.Context, in *ec2.ModifyNetworkInterfaceAttributeInput, _ ...func(*ec2.Options)) (*ec2.ModifyNetworkInterfaceAttributeOutput, error) {
+	if err := f.call("ModifyNetworkInterfaceAttribute"); err != nil {
+		return nil, err
+	}
+	if _, ok := f.faces[*in.NetworkInterfaceId]; !ok {
+		return nil, awsErr("InvalidNetworkInterfaceID.NotFound")
+	}
+	for _, id := range in.Groups {
+		if f.groups[id] == nil {
+			return nil, awsErr("InvalidGroup.NotFound")
+		}
+	}
+	f.faces[*in.NetworkInterfaceId] = in.Groups
+	return &ec2.ModifyNetworkInterfaceAttributeOutput{}, nil
+}
+
+func (f *fakeEC2) DescribeSnapshots(_ context.Context, in *ec2.DescribeSnapshotsInput, _ ...func(*ec2.Options)) (*ec2.DescribeSnapshotsOutput, error) {
+	if err := f.call("DescribeSnapshots"); err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeSnapshotsOutput{}
+	for _, snapshot := range f.snapshots {
+		if *in.Filters[0].Name == "tag:responder:step" && *snapshot.Tags[0].Value == in.Filters[0].Values[0] {
+			out.Snapshots = append(out.Snapshots, snapshot)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeEC2) CreateSnapshots(_ context.Context, in *ec2.CreateSnapshotsInput, _ ...func(*ec2.Options)) (*ec2.CreateSnapshotsOutput, error) {
+	if err := f.call("CreateSnapshots"); err != nil {
+		return nil, err
+	}
+	if f.states[*in.InstanceSpecification.InstanceId] == "" {
+		return nil, awsErr("InvalidInstanceID.NotFound")
+	}
+	id := fmt.Sprintf("snap-%017d", len(f.snapshots))
+	f.snapshots = append(f.snapshots, types.Snapshot{SnapshotId: &id, Tags: in.TagSpecifications[0].Tags})
+	return &ec2.CreateSnapshotsOutput{Snapshots: []types.SnapshotInfo{{SnapshotId: &id}}}, nil
 }

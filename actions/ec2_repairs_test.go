@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/skycrafters/responder"
 )
 
@@ -22,6 +24,7 @@ var ec2Repairs = map[string]struct {
 	lasts   bool             // something is not put back
 	gone    func(f *fakeEC2) // takes away what the call is about
 	goneSay string           // the error of Do where it is gone; "" means a success
+	also    []string         // what it may have to ask, besides
 }{
 	"EC2TerminateInstances": {params: map[string]any{"ids": []any{one, two}}, touches: []string{"instance/" + one, "instance/" + two}, lasts: true,
 		would: "terminate " + one + ", " + two, gone: noInstances},
@@ -29,6 +32,17 @@ var ec2Repairs = map[string]struct {
 		would: "stop " + one + ", " + two, gone: noInstances},
 	"EC2StartInstances": {params: map[string]any{"ids": []any{three, four}}, touches: []string{"instance/" + three, "instance/" + four},
 		would: "start " + three + ", " + four, gone: noInstances, goneSay: "not there any more: " + three + ", " + four},
+	"EC2IsolateInstances": {params: map[string]any{"ids": []any{one, two}, "snapshot": true}, touches: []string{"instance/" + one, "instance/" + two}, lasts: true,
+		would: "isolate " + one + ", " + two + ", after snapshots of their volumes", gone: noInstances,
+		also: []string{"RevokeSecurityGroupIngress", "CreateTags"}},
+	"EC2RestoreSecurityGroups": {params: map[string]any{"interfaces": []any{face1 + "=" + web, face2 + "=" + ssh + "," + web}}, touches: []string{"network-interface/" + face1, "network-interface/" + face2},
+		before: func(f *fakeEC2) { f.faces[face1], f.faces[face2] = []string{ssh}, []string{ssh} },
+		would:  "set the security groups of " + face1 + "=" + web + ", " + face2 + "=" + ssh + "," + web,
+		gone:   func(f *fakeEC2) { clear(f.faces) }},
+	"EC2RevokeOpenIngress": {params: map[string]any{"group": web, "ports": []any{"22", "3300-3400"}}, touches: []string{"security-group/" + web},
+		would: "close security group " + web + " to everybody on ports 22, 3300-3400", gone: func(f *fakeEC2) { clear(f.groups) }},
+	"EC2AuthorizeIngress": {params: map[string]any{"group": web, "rules": []any{"tcp 22 ::/0 jump host", "udp 53 0.0.0.0/0", "icmp 8:8 0.0.0.0/0"}}, touches: []string{"security-group/" + web},
+		would: "open security group " + web + " to everybody by rules tcp 22 ::/0 jump host, udp 53 0.0.0.0/0, icmp 8:8 0.0.0.0/0", gone: func(f *fakeEC2) { clear(f.groups) }, goneSay: "not there any more: " + web},
 }
 
 func noInstances(f *fakeEC2) { f.states = machines{} }
@@ -40,7 +54,17 @@ func ec2Call(params map[string]any) responder.Call {
 }
 
 func newFakeEC2() *fakeEC2 {
-	return &fakeEC2{states: machines{one: running, two: running, three: stopped, four: stopped}, fails: map[string][]error{}, protected: map[string]bool{}}
+	return &fakeEC2{
+		states: machines{one: running, two: running, three: stopped, four: stopped}, fails: map[string][]error{}, protected: map[string]bool{},
+		faces: map[string][]string{face1: {web, ssh}, face2: {ssh}},
+		groups: map[string]*fakeGroup{
+			ssh: {name: "ssh", vpc: "vpc-1"},
+			web: {name: "web", vpc: "vpc-1", rules: []types.SecurityGroupRule{
+				rule("tcp", 22, "0.0.0.0/0", "jump host", false), rule("tcp", 3389, "::/0", "", false), rule("tcp", 443, "0.0.0.0/0", "", false), rule("-1", -1, "::/0", "all of it", false),
+				rule("tcp", 22, "10.0.0.0/8", "office", false), rule("tcp", 22, "pl-1", "", false), rule("-1", -1, "0.0.0.0/0", "", true),
+			}},
+		},
+	}
 }
 
 // ec2World gives EC2 as a repair needs it.
@@ -78,7 +102,11 @@ func TestEC2RepairsNeed(t *testing.T) {
 	for name, r := range ec2Repairs {
 		f := ec2World(name)
 		doOnce(t, f.catalogue()[name], ec2Call(r.params))
-		checkNeeds(t, f.catalogue()[name], ec2Call(r.params), f.asked())
+		asked := f.asked()
+		for _, op := range r.also {
+			asked = append(asked, "ec2:"+op)
+		}
+		checkNeeds(t, f.catalogue()[name], ec2Call(r.params), asked)
 	}
 	needs := newFakeEC2().catalogue()["EC2StopInstances"].(responder.Narrower).Needs(ec2Call(map[string]any{"ids": one}))
 	if want := []string{"arn:${AWS::Partition}:ec2:eu-west-3:${AWS::AccountId}:instance/" + one}; len(needs) != 2 || !slices.Equal(needs[1].Resources, want) {
@@ -129,8 +157,14 @@ func TestEC2RepairsFail(t *testing.T) {
 func TestEC2RepairsRefuseWhatIsNoTarget(t *testing.T) {
 	for name, r := range ec2Repairs {
 		f := ec2World(name)
-		refusesHostile(t, f.catalogue(), name, ec2Call(r.params), slices.Collect(maps.Keys(r.params)), func() int { return len(f.calls) })
+		var params []string
 		for param := range r.params {
+			if param != "snapshot" {
+				params = append(params, param)
+			}
+		}
+		refusesHostile(t, f.catalogue(), name, ec2Call(r.params), params, func() int { return len(f.calls) })
+		for _, param := range params {
 			for _, foreign := range []string{"arn:aws:ec2:eu-west-3:999988887777:instance/" + one, "all", "0.0.0.0/0"} {
 				call := ec2Call(maps.Clone(r.params))
 				call.Params[param] = foreign

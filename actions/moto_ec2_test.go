@@ -1,6 +1,8 @@
 package actions_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -103,4 +105,97 @@ func TestMotoStopAndStart(t *testing.T) {
 	if kept := stored(t, found); err != nil || len(kept.Targets) != 3 || len(kept.Lasting) != 2 || len(kept.Found["protected"].([]any)) != 1 {
 		t.Errorf("found %+v, %v", found, err)
 	}
+}
+
+// TestMotoIsolate isolates instances of an emulator, and undoes it.
+func TestMotoIsolate(t *testing.T) {
+	m, ctx := newMotoEC2(t), t.Context()
+	vpc := must[*ec2.CreateVpcOutput](t)(m.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.7.0.0/16")})).Vpc
+	subnet := must[*ec2.CreateSubnetOutput](t)(m.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: vpc.VpcId, CidrBlock: aws.String("10.7.1.0/24")})).Subnet
+	var groups []string
+	for _, name := range []string{"web", "ssh"} {
+		group := must[*ec2.CreateSecurityGroupOutput](t)(m.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{GroupName: &name, Description: &name, VpcId: vpc.VpcId}))
+		groups = append(groups, *group.GroupId)
+	}
+	var ids []string
+	for range 3 { // with interfaces of their own: moto adds an instance's groups to those of its interfaces
+		face := must[*ec2.CreateNetworkInterfaceOutput](t)(m.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: subnet.SubnetId, Groups: groups})).NetworkInterface
+		ids = append(ids, instanceIDsOf(m.launch(t, 1, func(in *ec2.RunInstancesInput) {
+			in.NetworkInterfaces = []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), NetworkInterfaceId: face.NetworkInterfaceId}}
+		}))...)
+	}
+	world := func() any {
+		faces := map[string][]string{}
+		for id, i := range m.instances(t, ids) {
+			for _, face := range i.NetworkInterfaces {
+				for _, group := range face.Groups {
+					faces[id] = append(faces[id], *group.GroupId)
+				}
+			}
+			slices.Sort(faces[id])
+		}
+		return faces
+	}
+	call := m.call(map[string]any{"ids": listOf(ids), "snapshot": true})
+	call.Key = "run-" + ids[0] + "/1"
+	found, result := doAndUndo(t, m.catalogue, "EC2IsolateInstances", call, world)
+	if len(found.Targets) != 3 || len(found.Undo[0].Params["interfaces"].([]any)) != 3 || len(result["isolated"].([]string)) != 3 || len(result["snapshots"].([]string)) != 3 {
+		t.Errorf("found %+v, got %v", found, result)
+	}
+	must[responder.Result](t)(m.catalogue["EC2IsolateInstances"].Do(ctx, call))
+	isolating := must[*ec2.DescribeSecurityGroupsOutput](t)(m.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+		{Name: aws.String("group-name"), Values: []string{isolationName}}, {Name: aws.String("vpc-id"), Values: []string{*vpc.VpcId}}}})).SecurityGroups
+	if len(isolating) != 1 || len(isolating[0].IpPermissions)+len(isolating[0].IpPermissionsEgress) > 0 {
+		t.Fatalf("groups %+v", isolating)
+	}
+	for id, i := range m.instances(t, ids) {
+		if face := i.NetworkInterfaces[0]; len(face.Groups) != 1 || *face.Groups[0].GroupId != *isolating[0].GroupId {
+			t.Errorf("%s is of %v", id, face.Groups)
+		}
+	}
+	snapshots := must[*ec2.DescribeSnapshotsOutput](t)(m.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{Filters: []types.Filter{{Name: aws.String("tag:responder:step"), Values: []string{call.Key}}}})).Snapshots
+	if len(snapshots) != 3 {
+		t.Errorf("%d snapshots of three volumes", len(snapshots))
+	}
+	back := m.call(found.Undo[0].Params)
+	doAndUndo(t, m.catalogue, "EC2RestoreSecurityGroups", back, world)
+}
+
+// TestMotoOpenIngress closes and opens a security group of an emulator.
+func TestMotoOpenIngress(t *testing.T) {
+	m, ctx := newMotoEC2(t), t.Context()
+	vpc := must[*ec2.CreateVpcOutput](t)(m.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.8.0.0/16")})).Vpc
+	group := *must[*ec2.CreateSecurityGroupOutput](t)(m.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+		GroupName: aws.String("open"), Description: aws.String("open"), VpcId: vpc.VpcId})).GroupId
+	tcp := func(from, to int32) types.IpPermission {
+		return types.IpPermission{IpProtocol: aws.String("tcp"), FromPort: &from, ToPort: &to}
+	}
+	ssh, web, all, office := tcp(22, 22), tcp(8000, 8100), types.IpPermission{IpProtocol: aws.String("-1")}, tcp(22, 22)
+	ssh.IpRanges = []types.IpRange{{CidrIp: aws.String("0.0.0.0/0"), Description: aws.String("jump host")}}
+	web.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: aws.String("::/0"), Description: aws.String("a test")}}
+	all.IpRanges = []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}
+	office.IpRanges = []types.IpRange{{CidrIp: aws.String("10.0.0.0/8"), Description: aws.String("office")}}
+	must[*ec2.AuthorizeSecurityGroupIngressOutput](t)(m.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: &group, IpPermissions: []types.IpPermission{ssh, web, all, office}}))
+	world := func() any {
+		var said []string
+		for _, r := range must[*ec2.DescribeSecurityGroupRulesOutput](t)(m.DescribeSecurityGroupRules(ctx, &ec2.DescribeSecurityGroupRulesInput{
+			Filters: []types.Filter{{Name: aws.String("group-id"), Values: []string{group}}}})).SecurityGroupRules {
+			said = append(said, fmt.Sprint(*r.IpProtocol, aws.ToInt32(r.FromPort), aws.ToInt32(r.ToPort), aws.ToString(r.CidrIpv4), aws.ToString(r.CidrIpv6), aws.ToString(r.Description), *r.IsEgress))
+		}
+		slices.Sort(said)
+		return said
+	}
+	for _, params := range []map[string]any{{"group": group}, {"group": group, "ports": []any{"22"}}, {"group": group, "ports": "8050"}} {
+		found, result := doAndUndo(t, m.catalogue, "EC2RevokeOpenIngress", m.call(params), world)
+		if len(found.Targets) != 1 || found.Targets[0].ARN != "arn:aws:ec2:eu-west-3:"+m.account+":security-group/"+group {
+			t.Errorf("found %+v", found)
+		}
+		t.Log(result["revoked"])
+	}
+	must[responder.Result](t)(m.catalogue["EC2RevokeOpenIngress"].Do(ctx, m.call(map[string]any{"group": group})))
+	if left := world().([]string); len(left) != 2 { // the office, and egress
+		t.Errorf("left %v", left)
+	}
+	doAndUndo(t, m.catalogue, "EC2AuthorizeIngress", m.call(map[string]any{"group": group, "rules": []any{"udp 53 ::/0 names", "all all 0.0.0.0/0"}}), world)
 }

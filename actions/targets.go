@@ -15,6 +15,7 @@ var (
 	roleName   = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
 	accessKey  = regexp.MustCompile(`^[A-Z0-9]{16,128}$`)
 	instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+	groupID    = regexp.MustCompile(`^sg-[0-9a-f]{8,17}$`)
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 )
 

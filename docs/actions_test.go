@@ -186,24 +186,28 @@ func example(t *testing.T, spec responder.Spec) string {
 		"SendTeams": "```yaml steps\n- SendTeams: {webhookURL: \"secret:teams\", template: aws-event}\n```\n",
 		"SendPagerDuty": "```yaml steps\n- SendPagerDuty: {routingKey: \"secret:pagerduty\"}\n- wait: 10m\n- check: {}\n- remediate: {}\n" +
 			"- SendPagerDuty: {routingKey: \"secret:pagerduty\", event: resolve}\n```\n",
-		"SendWebhook":            "```yaml steps\n- SendWebhook: {url: \"secret:siem\", signingKey: \"secret:siem-key\"}\n```\n",
-		"IAMUserExists":          bound("check", user, created),
-		"IAMDeleteUser":          bound("remediate", user, created),
-		"IAMDisableAccessKeys":   bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
-		"IAMEnableAccessKeys":    "```yaml steps\n- IAMEnableAccessKeys: {user: bob, keys: [AKIAIOSFODNN7EXAMPLE]}\n```\n",
-		"IAMDeleteAccessKeys":    bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
-		"IAMRemoveConsoleAccess": bound("remediate", actor, byUser),
-		"IAMQuarantineUser":      bound("remediate", actor, byUser),
-		"IAMReleaseUser":         "```yaml steps\n- IAMReleaseUser: {user: bob}\n```\n",
-		"IAMRevokeRoleSessions":  bound("remediate", role, byRole),
-		"IAMAllowRoleSessions":   "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
-		"CloudTrailStartLogging": bound("remediate", `trail: "{{ req.name }}"`, `action == "cloudtrail:StopLogging" && ok`),
-		"InvokeLambda":           "```yaml steps\n- InvokeLambda: {function: \"arn:aws:lambda:eu-west-1:111122223333:function:responder-action-ticket\", idempotent: true}\n```\n",
-		"StartExecution":         "```yaml steps\n- StartExecution: {stateMachine: \"env:CONTAINMENT_STATE_MACHINE\"}\n```\n",
-		"EC2InstanceAlive":       bound("check", ids, launched),
-		"EC2TerminateInstances":  bound("remediate", ids, launched),
-		"EC2StopInstances":       bound("remediate", ids, launched),
-		"EC2StartInstances":      "```yaml steps\n- EC2StartInstances: {ids: [i-0123456789abcdef0]}\n```\n",
+		"SendWebhook":              "```yaml steps\n- SendWebhook: {url: \"secret:siem\", signingKey: \"secret:siem-key\"}\n```\n",
+		"IAMUserExists":            bound("check", user, created),
+		"IAMDeleteUser":            bound("remediate", user, created),
+		"IAMDisableAccessKeys":     bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
+		"IAMEnableAccessKeys":      "```yaml steps\n- IAMEnableAccessKeys: {user: bob, keys: [AKIAIOSFODNN7EXAMPLE]}\n```\n",
+		"IAMDeleteAccessKeys":      bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
+		"IAMRemoveConsoleAccess":   bound("remediate", actor, byUser),
+		"IAMQuarantineUser":        bound("remediate", actor, byUser),
+		"IAMReleaseUser":           "```yaml steps\n- IAMReleaseUser: {user: bob}\n```\n",
+		"IAMRevokeRoleSessions":    bound("remediate", role, byRole),
+		"IAMAllowRoleSessions":     "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
+		"CloudTrailStartLogging":   bound("remediate", `trail: "{{ req.name }}"`, `action == "cloudtrail:StopLogging" && ok`),
+		"InvokeLambda":             "```yaml steps\n- InvokeLambda: {function: \"arn:aws:lambda:eu-west-1:111122223333:function:responder-action-ticket\", idempotent: true}\n```\n",
+		"StartExecution":           "```yaml steps\n- StartExecution: {stateMachine: \"env:CONTAINMENT_STATE_MACHINE\"}\n```\n",
+		"EC2InstanceAlive":         bound("check", ids, launched),
+		"EC2TerminateInstances":    bound("remediate", ids, launched),
+		"EC2StopInstances":         bound("remediate", ids, launched),
+		"EC2StartInstances":        "```yaml steps\n- EC2StartInstances: {ids: [i-0123456789abcdef0]}\n```\n",
+		"EC2IsolateInstances":      bound("remediate", ids+", snapshot: true", launched),
+		"EC2RestoreSecurityGroups": "```yaml steps\n- EC2RestoreSecurityGroups: {interfaces: [eni-0123456789abcdef0=sg-0123456789abcdef0]}\n```\n",
+		"EC2RevokeOpenIngress":     bound("remediate", `group: "{{ req.groupId }}", ports: ["22", "3389"]`, `action == "ec2:AuthorizeSecurityGroupIngress" && ok`),
+		"EC2AuthorizeIngress":      "```yaml steps\n- EC2AuthorizeIngress: {group: sg-0123456789abcdef0, rules: [tcp 443 0.0.0.0/0 the shop]}\n```\n",
 	}
 	text, ok := texts[spec.Name]
 	if !ok {
@@ -321,6 +325,19 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 	case "EC2StartInstances":
 		return "It is what undoes EC2StopInstances, with the instances that ran before. One that is still stopping is tried again. " +
 			"An instance that is gone fails the step: that cannot be put back."
+	case "EC2IsolateInstances":
+		return "Rules that somebody gave the security group are taken from it first. Connections that stand and that EC2 tracks live on until they are idle: a security group is asked when a connection begins " +
+			"(EC2StopInstances ends them). The instance's role stays, and whoever copied its credentials can use them elsewhere: IAMRevokeRoleSessions stops that. " +
+			"Interfaces that are shared out as branches or delegated to other services are left alone. Snapshots are asked for, all of an instance's at one moment, and not waited for; where one is refused, " +
+			"the instances are isolated all the same, and the step fails saying so. A step makes them once, however often it is tried. If one interface is refused, the others are done, and the step fails naming all."
+	case "EC2RestoreSecurityGroups":
+		return "It is what undoes EC2IsolateInstances. An interface that is gone is no error; a security group that is gone fails the step, and the others are done."
+	case "EC2RevokeOpenIngress":
+		return "All rules go by one call, or none. A rule of ranges of ports that holds one of `ports` goes whole; ICMP rules go only where no `ports` are given. " +
+			"Two rules that halve the internet between them (0.0.0.0/1 and 128.0.0.0/1) are not everybody to it. A group or rule that is gone is no error. Connections that stand live on until they are idle."
+	case "EC2AuthorizeIngress":
+		return "It is what undoes EC2RevokeOpenIngress, and puts nothing in place but what lets everybody in; so the rules are the author's, never an event's. A rule that is there with another description is left as it is. " +
+			"A group that is gone fails the step: that cannot be put back."
 	case "EC2TerminateInstances":
 		return "Instances that are gone or ending are no error. Where one protected instance would spare others, they are terminated one by one. " +
 			"Before a second try of unknown outcome, it is looked whether all are terminated, shutting down or unknown."
