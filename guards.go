@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Guards are the limits that a flow sets to its repairs and notices. Those of a
+// Guards are the limits that a flow sets to its repairs. Those of a
 // run's beginning and those of its flow at the moment of acting both hold. It is
 // plain data, kept in runs.
 type Guards struct {
@@ -41,7 +41,6 @@ type Limits struct {
 	PerFinding  int   `json:"per_finding,omitempty"` // a repair that would touch more touches nothing
 	PerResource *Rate `json:"per_resource,omitempty"`
 	Again       int   `json:"again,omitempty"` // repairs of one thing an hour, beyond which the flow is halted
-	Notices     *Rate `json:"notices,omitempty"`
 }
 
 // Rate is so many in a span.

@@ -23,7 +23,6 @@ const (
 	GuardPerHour     = "limits.per_hour"     //
 	GuardPerAccount  = "limits.per_account"  //
 	GuardPerResource = "limits.per_resource" //
-	GuardNotices     = "limits.notices"      // of notices
 	GuardHalt        = "halt"                // the run is parked
 	GuardBreaker     = "limits.again"        // the flow is halted
 )
@@ -32,7 +31,7 @@ const (
 func Guards() []string {
 	return []string{
 		GuardHalt, GuardSurvey, GuardOwn, GuardAccount, GuardProtected, GuardScope, GuardPerFinding, GuardPerRun,
-		GuardPerHour, GuardPerAccount, GuardPerResource, GuardBreaker, GuardNotices,
+		GuardPerHour, GuardPerAccount, GuardPerResource, GuardBreaker,
 	}
 }
 

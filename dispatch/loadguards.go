@@ -20,19 +20,20 @@ const (
 	maxPerHour     = 10_000 // things, of a flow or an account
 	maxPerResource = 90     // things of a repair that is limited by the thing: a store counts all at once
 	maxAgainLimit  = 1000   // repairs of one thing
-	maxNotices     = 1000
 	maxRateSpan    = 24 * time.Hour
 )
 
 const (
-	limitsExample    = "limits: {per_run: 10, per_hour: 20, per_finding: 10, notices: 30/10m}"
+	limitsExample    = "limits: {per_run: 10, per_hour: 20, per_finding: 10}"
 	scopeExample     = "scope: {allow: {accounts: [\"123412341234\"]}, deny: {tags: {responder: hands-off}}}"
 	protectedExample = "protected: [\"arn:aws:iam::*:user/break-glass*\"]"
 )
 
 func limitKeys() []string {
-	return []string{"per_run", "per_hour", "per_account", "per_finding", "per_resource", "again", "notices"}
+	return []string{"per_run", "per_hour", "per_account", "per_finding", "per_resource", "again"}
 }
+
+func limitReserved() []string { return []string{"notices"} }
 
 func areaKeys() []string { return []string{"accounts", "regions", "resources", "tags"} }
 
@@ -52,7 +53,7 @@ func (l *loader) protect(f field) {
 	}
 }
 
-// guards compiles what a flow sets to its repairs and notices, nil if that is
+// guards compiles what a flow sets to its repairs, nil if that is
 // nothing.
 func (l *loader) guards(raw *rawFlow) *responder.Guards {
 	g := responder.Guards{Scope: l.scope(raw), Limits: l.limits(raw), Protected: l.protected}
@@ -175,10 +176,8 @@ func (l *loader) limits(raw *rawFlow) *responder.Limits {
 			limits.PerResource = l.rate(part, maxAgainLimit)
 		case "again":
 			limits.Again = l.most(part, maxAgainLimit)
-		case "notices":
-			limits.Notices = l.rate(part, maxNotices)
 		default:
-			l.unknownKey(part, limitKeys(), nil)
+			l.unknownKey(part, limitKeys(), limitReserved())
 		}
 	}
 	if limits.PerResource != nil && limits.PerFinding > maxPerResource {
@@ -204,21 +203,21 @@ func (l *loader) most(f field, most int) int {
 	return n
 }
 
-// rate reads "30/10m".
+// rate reads "1/1h".
 func (l *loader) rate(f field, most int) *responder.Rate {
 	count, span, ok := strings.Cut(f.value.Value, "/")
 	n, err := strconv.Atoi(strings.TrimSpace(count))
 	if f.value.Kind != yaml.ScalarNode || !ok || err != nil || n < 1 || n > most {
-		l.errorAt(f.file, f.value, f.name()+": 30/10m", "%s is so many, from 1 to %d, in a time", f.name(), most)
+		l.errorAt(f.file, f.value, f.name()+": 1/1h", "%s is so many, from 1 to %d, in a time", f.name(), most)
 		return nil
 	}
 	per, err := parseDuration(span, maxRateSpan)
 	switch {
 	case err != nil:
-		l.errorAt(f.file, f.value, f.name()+": 30/10m", "%s: %v", f.name(), err)
+		l.errorAt(f.file, f.value, f.name()+": 1/1h", "%s: %v", f.name(), err)
 		return nil
 	case per < time.Minute:
-		l.errorAt(f.file, f.value, f.name()+": 30/10m", "%s: the time is a minute or longer", f.name())
+		l.errorAt(f.file, f.value, f.name()+": 1/1h", "%s: the time is a minute or longer", f.name())
 		return nil
 	}
 	return &responder.Rate{N: n, Per: per}
@@ -234,7 +233,7 @@ const (
 )
 
 // LimitsOf gives the limits of a flow, with the defaults in the place of what it
-// does not say. PerResource and Notices have none.
+// does not say. PerResource has none.
 func LimitsOf(g *responder.Guards) responder.Limits {
 	var l responder.Limits
 	if g != nil && g.Limits != nil {
@@ -256,7 +255,7 @@ func stricterLimits(a, b responder.Limits) responder.Limits {
 	return responder.Limits{
 		PerRun: min(a.PerRun, b.PerRun), PerHour: min(a.PerHour, b.PerHour), PerAccount: min(a.PerAccount, b.PerAccount),
 		PerFinding: min(a.PerFinding, b.PerFinding), Again: min(a.Again, b.Again),
-		PerResource: stricterRate(a.PerResource, b.PerResource), Notices: stricterRate(a.Notices, b.Notices),
+		PerResource: stricterRate(a.PerResource, b.PerResource),
 	}
 }
 

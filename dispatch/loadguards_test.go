@@ -14,13 +14,13 @@ flows:
     scope:
       allow: {accounts: 123412341234, regions: [eu-*, global], tags: {env: [dev, test]}}
       deny: {resources: "arn:aws:ec2:*:*:instance/i-0*"}
-    limits: {per_run: 1, per_hour: 2, per_account: 3, per_finding: 4, per_resource: 1/1h, again: 6, notices: 30/10m}
+    limits: {per_run: 1, per_hour: 2, per_account: 3, per_finding: 4, per_resource: 1/1h, again: 6}
     sequential: [remediate: {}]
   - {name: g, rule: RootLogin, sequential: [SendSlack: {}]}
 `)
 	want := map[string]string{
 		"f": `{"scope":{"allow":{"accounts":["123412341234"],"regions":["eu-*","global"],"tags":{"env":["dev","test"]}},"deny":{"resources":["arn:aws:ec2:*:*:instance/i-0*"]}},` +
-			`"limits":{"per_run":1,"per_hour":2,"per_account":3,"per_finding":4,"per_resource":{"n":1,"per":3600000000000},"again":6,"notices":{"n":30,"per":600000000000}},"protected":["arn:aws:iam::*:user/break-glass*"]}`,
+			`"limits":{"per_run":1,"per_hour":2,"per_account":3,"per_finding":4,"per_resource":{"n":1,"per":3600000000000},"again":6},"protected":["arn:aws:iam::*:user/break-glass*"]}`,
 		"g": `{"protected":["arn:aws:iam::*:user/break-glass*"]}`,
 	}
 	for name, guards := range want {
@@ -55,13 +55,14 @@ func TestBadGuards(t *testing.T) {
 		"limits: {per_hour: }":                          "per_hour must be a whole number",
 		"limits: {per_finding: 1001}":                   "per_finding must be a whole number from 1 to 1000",
 		"limits: {per_day: 1}":                          `unknown key "per_day"`,
-		"limits: {notices: 30}":                         "notices is so many, from 1 to 1000, in a time",
-		"limits: {notices: 0/10m}":                      "notices is so many",
-		"limits: {notices: 30/soon}":                    "not a duration",
-		"limits: {notices: 30/10s}":                     "the time is a minute or longer",
-		"limits: {notices: 30/25h}":                     "longer than 1d",
+		"limits: {per_resource: 30}":                    "per_resource is so many, from 1 to 1000, in a time",
+		"limits: {per_resource: 0/10m}":                 "per_resource is so many",
+		"limits: {per_resource: 30/soon}":               "not a duration",
+		"limits: {per_resource: 30/10s}":                "the time is a minute or longer",
+		"limits: {per_resource: 30/25h}":                "longer than 1d",
 		"limits: {per_resource: [1/1h]}":                "per_resource is so many",
 		"limits: {per_resource: 1/1h, per_finding: 91}": "with per_resource, per_finding is at most 90",
+		"limits: {notices: 30/10m}":                     `"notices" is not there yet`,
 		"protected: x":                                  `unknown key "protected"`,
 	} {
 		w := newWorld(t, "flows: []")

@@ -408,7 +408,6 @@ func guardLimitsSchema(t *testing.T) object {
 		"per_finding":  most("maxPerRun", "Things that one repair touches; one that would touch more touches none."),
 		"per_resource": rate("How many runs touch one thing in a time: 1/1h."),
 		"again":        most("maxAgainLimit", "Runs that touch one thing in an hour; one more halts the flow."),
-		"notices":      rate("How many notices are sent in a time: 30/10m."),
 	}))
 }
 
