@@ -60,7 +60,7 @@ func sesOf(call responder.Call) (*sesMail, error) {
 	if err != nil || !ascii(sender.Address) {
 		return nil, permanentf("from is no address such as Responder <alerts@example.com>")
 	}
-	m := &sesMail{from: sender.String(), sender: sender.Address, to: to}
+	m := &sesMail{from: written(sender), sender: sender.Address, to: to}
 	if m.region, err = referenceParam(call, "region", ""); err != nil {
 		return nil, err
 	}
@@ -82,9 +82,17 @@ func addresses(value any) ([]string, error) {
 		if err != nil || !ascii(address.Address) {
 			return nil, permanentf("to[%d] is no address such as ops@example.com", i)
 		}
-		all = append(all, address.String())
+		all = append(all, written(address))
 	}
 	return all, nil
+}
+
+// written is an address as a header has it.
+func written(a *mail.Address) string {
+	if a.Name == "" {
+		return a.Address
+	}
+	return a.String()
 }
 
 func ascii(text string) bool {

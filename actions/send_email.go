@@ -115,10 +115,12 @@ func (a *sendEmail) Preview(call responder.Call) (responder.Preview, error) {
 	}
 	message := in.Content.Simple
 	return responder.Preview{
-		To:      "SES, from " + m.from + " to " + strings.Join(m.to, ", "),
-		Payload: map[string]any{"FromEmailAddress": in.FromEmailAddress, "Destination": map[string]any{"ToAddresses": m.to}, "Content": map[string]any{"Simple": message}},
-		Text:    aws.ToString(message.Subject.Data) + "\n\n" + aws.ToString(message.Body.Text.Data),
-		HTML:    aws.ToString(message.Body.Html.Data),
+		To: "SES, from " + m.from + " to " + strings.Join(m.to, ", "),
+		Payload: map[string]any{"FromEmailAddress": m.from, "Destination": map[string]any{"ToAddresses": m.to}, "Content": map[string]any{"Simple": map[string]any{
+			"Subject": message.Subject, "Body": map[string]any{"Text": message.Body.Text, "Html": message.Body.Html}, "Headers": message.Headers,
+		}}},
+		Text: aws.ToString(message.Subject.Data) + "\n\n" + aws.ToString(message.Body.Text.Data),
+		HTML: aws.ToString(message.Body.Html.Data),
 	}, nil
 }
 

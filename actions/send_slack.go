@@ -247,10 +247,10 @@ func readSlack(payload map[string]any) string {
 	for _, block := range mapsAt(payload, "blocks") {
 		var line []string
 		for _, text := range append(append([]map[string]any{mapAt(block, "text")}, mapsAt(block, "fields")...), mapsAt(block, "elements")...) {
-			if said := textAt(text, "text"); said != "" {
+			if label := mapAt(text, "text"); label != nil { // a button's
+				line = append(line, "["+textAt(label, "text")+"]")
+			} else if said := textAt(text, "text"); said != "" {
 				line = append(line, said)
-			} else if said := textAt(mapAt(text, "text"), "text"); said != "" {
-				line = append(line, "["+said+"]")
 			}
 		}
 		if len(line) > 0 {

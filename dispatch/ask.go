@@ -321,7 +321,12 @@ func (w *worker) askFor(task Task, state *responder.StepState, own responder.Pla
 		return Tried{Path: Path(task.Path), Err: &responder.Permanent{Err: errors.New("it is to be approved, and the flow names nobody who does")}}
 	}
 	own.Would = w.would(task, state)
-	return w.asked(task.Path, cut(cleanText(w.run.Finding.Message+" — "+own.Would+"?"), maxErrorText), *ask, false, []responder.Planned{own})
+	return w.asked(task.Path, askText(w.run, own), *ask, false, []responder.Planned{own})
+}
+
+// askText is what is asked about a repair that no step asks about.
+func askText(run *responder.Run, own responder.Planned) string {
+	return cut(cleanText(run.Finding.Message+" — "+own.Would+"?"), maxErrorText)
 }
 
 // stands says why an approval does not count for a repair, nil if it does.

@@ -46,6 +46,9 @@ Checks and repairs ask AWS only in the account of the event, as Responder itself
 [member role](deploying.md#repairs-in-other-accounts); with credentials of another account they fail. A target that is missing, empty or
 malformed fails the step for good; it never means "all".
 
+What a notice would send for an event, ` + "`responder preview FLOW --event FILE`" + ` shows: to whom, what people would read and the exact body, with ` + "`--html FILE`" + ` an
+e-mail's HTML. It sends nothing and looks up no secret.
+
 The permissions are what ` + "`responder policy`" + ` collects for the flows that are enabled. Those of a repair count where its flow is live.
 `)
 	for _, name := range names {
@@ -90,6 +93,11 @@ func standing(t *testing.T, action responder.Action) string {
 	}
 	if spec.Inverse != "" {
 		rows = append(rows, []string{"put back by", spec.Inverse})
+	}
+	if _, ok := action.(responder.Previewer); ok {
+		rows = append(rows, []string{"shown by", code("responder preview " + spec.Name + " --event FILE")})
+	} else if spec.Kind == responder.Notice {
+		t.Errorf("%s does not show what it would send", spec.Name)
 	}
 	rows = append(rows, []string{"tested", tested(t, spec.Name)})
 	return "\n" + table([]string{"", ""}, rows)
