@@ -108,21 +108,22 @@ func askTeams(payload map[string]any, q *responder.Question) {
 
 // markTeams puts the prefix before the first card's first text.
 func markTeams(payload map[string]any, prefix string) {
-	for _, card := range teamsCards(payload) {
-		for _, element := range mapsAt(card, "body") {
-			if text := textAt(element, "text"); text != "" {
-				element["text"] = prefix + text
-				return
-			}
-			for _, run := range mapsAt(element, "inlines") {
-				run["text"] = prefix + textAt(run, "text")
-				return
-			}
-		}
-		body, _ := card["body"].([]any)
-		card["body"] = append([]any{teamsBlock(teamsRun(strings.TrimSpace(prefix), teamsStrong))}, body...)
-		return
+	cards := teamsCards(payload)
+	if len(cards) == 0 {
+		return // nothing is sent: see limitTeams
 	}
+	for _, element := range mapsAt(cards[0], "body") {
+		if text := textAt(element, "text"); text != "" {
+			element["text"] = prefix + text
+			return
+		}
+		if runs := mapsAt(element, "inlines"); len(runs) > 0 {
+			runs[0]["text"] = prefix + textAt(runs[0], "text")
+			return
+		}
+	}
+	body, _ := cards[0]["body"].([]any)
+	cards[0]["body"] = append([]any{teamsBlock(teamsRun(strings.TrimSpace(prefix), teamsStrong))}, body...)
 }
 
 // limitTeams keeps Teams's limits and drops what came out empty. A message over
