@@ -45,7 +45,7 @@ func TestPolicyFollowsFlows(t *testing.T) {
 	}{
 		"as shipped":         {exact: dry},
 		"a repair is armed":  {local: "flows: [{name: NonCompliantUserCreated, repairs: live}]", has: append([]string{"iam:DeleteUser", "iam:DeleteAccessKey"}, dry...), lacks: []string{"ec2:Terminate"}},
-		"the other is armed": {local: "flows: [{name: UnauthorizedInstanceCreated, repairs: live}]", exact: []string{"ec2:DescribeInstances", "ec2:TerminateInstances", "iam:GetUser", "sns:Publish"}},
+		"the other is armed": {local: "flows: [{name: UnauthorizedInstanceCreated, repairs: live}]", exact: []string{"ec2:DescribeInstanceAttribute", "ec2:DescribeInstances", "ec2:TerminateInstances", "iam:GetUser", "sns:Publish"}},
 		"armed and disabled": {local: "flows: [{name: NonCompliantUserCreated, repairs: live, enabled: false}]", exact: []string{"ec2:DescribeInstances", "sns:Publish"}},
 		"repairs off":        {local: "flows: [{name: NonCompliantUserCreated, repairs: 'off'}, {name: UnauthorizedInstanceCreated, repairs: 'off'}]", exact: dry},
 		"notices alone":      {flows: "flows:\n  - {rule: RootLogin, sequential: [SendEmail: {}]}\n  - {rule: NonCompliantUserCreated, sequential: [SendSlack: {webhookURL: 'env:X'}]}\n", exact: []string{"sns:Publish"}, lacks: []string{"iam:", "ec2:"}},
