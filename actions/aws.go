@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -33,6 +34,7 @@ type AWS struct {
 	SES func(aws.Config) SESAPI
 	IAM func(aws.Config) IAMAPI
 	EC2 func(aws.Config) EC2API
+	S3  func(aws.Config) S3API
 
 	CloudTrail func(aws.Config) CloudTrailAPI
 	Lambda     func(aws.Config) LambdaAPI
@@ -59,6 +61,9 @@ func LazyAWS(options ...func(*config.LoadOptions) error) AWS {
 		},
 		IAM: func(cfg aws.Config) IAMAPI { return iam.NewFromConfig(cfg) },
 		EC2: func(cfg aws.Config) EC2API { return newEC2Calls(ec2.NewFromConfig(cfg)) },
+		S3: func(cfg aws.Config) S3API {
+			return newS3Calls(s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })) // an emulator has no host names of buckets
+		},
 		CloudTrail: func(cfg aws.Config) CloudTrailAPI {
 			client := cloudtrail.NewFromConfig(cfg)
 			return cloudTrailCalls{client.GetTrail, client.GetTrailStatus, client.ListTags, client.StartLogging}

@@ -77,6 +77,8 @@ func New(deps Deps) responder.Catalogue {
 		&ec2RestoreSecurityGroups{interfaces{reach}},
 		&ec2RevokeOpenIngress{ingress{reach}},
 		&ec2AuthorizeIngress{ingress{reach}},
+		&s3BlockPublicAccess{buckets{reach}},
+		&s3SetPublicAccessBlock{buckets{reach}},
 		&ec2TerminateInstances{instances{reach}},
 	} {
 		catalogue[action.Spec().Name] = action

@@ -212,6 +212,8 @@ func example(t *testing.T, spec responder.Spec) string {
 		"EC2TerminateInstances":    bound("remediate", ids, launched),
 		"EC2StopInstances":         bound("remediate", ids, launched),
 		"EC2StartInstances":        "```yaml steps\n- EC2StartInstances: {ids: [i-0123456789abcdef0]}\n```\n",
+		"S3BlockPublicAccess":      bound("remediate", `bucket: "{{ req.bucketName }}"`, `action in ["s3:PutBucketPolicy", "s3:PutBucketAcl", "s3:DeleteBucketPublicAccessBlock"] && ok`),
+		"S3SetPublicAccessBlock":   "```yaml steps\n- S3SetPublicAccessBlock: {bucket: the-shop, blockPublicAcls: true, ignorePublicAcls: true}\n```\n",
 		"EC2IsolateInstances":      bound("remediate", ids+", snapshot: true", launched),
 		"EC2RestoreSecurityGroups": "```yaml steps\n- EC2RestoreSecurityGroups: {interfaces: [eni-0123456789abcdef0=sg-0123456789abcdef0]}\n```\n",
 		"EC2RevokeOpenIngress":     bound("remediate", `group: "{{ req.groupId }}", ports: ["22", "3389"]`, `action == "ec2:AuthorizeSecurityGroupIngress" && ok`),
@@ -333,6 +335,11 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 	case "EC2StartInstances":
 		return "It is what undoes EC2StopInstances, with the instances that ran before. One that is still stopping is tried again. " +
 			"An instance that is gone fails the step: that cannot be put back."
+	case "S3BlockPublicAccess":
+		return "Each request says whose the bucket must be: another account's bucket of that name is refused, whatever its policy says. A bucket in another region than the event's is found there. " +
+			"A bucket that is gone is a success. Whatever is served to everybody from the bucket itself, a website for one, is refused from then on."
+	case "S3SetPublicAccessBlock":
+		return "It is what undoes S3BlockPublicAccess. Which settings are on, the author says, never an event."
 	case "EC2IsolateInstances":
 		return "Rules that somebody gave the security group are taken from it first. Connections that stand and that EC2 tracks live on until they are idle: a security group is asked when a connection begins " +
 			"(EC2StopInstances ends them). The instance's role stays, and whoever copied its credentials can use them elsewhere: IAMRevokeRoleSessions stops that. " +
