@@ -28,6 +28,7 @@ type fakeEC2 struct {
 	groups    map[string]*fakeGroup // by id
 	faces     map[string][]string   // interface → groups; eni-X is of i-X
 	snapshots []types.Snapshot
+	shares    map[string][]string // snapshot or image → with whom
 }
 
 // fakeGroup is a security group.
@@ -101,7 +102,11 @@ func (f *fakeEC2) world() any {
 	for id, groups := range f.faces {
 		faces[id] = slices.Sorted(slices.Values(groups))
 	}
-	return []any{maps.Clone(f.states), rules, faces}
+	shares := map[string][]string{}
+	for id, with := range f.shares {
+		shares[id] = slices.Sorted(slices.Values(with))
+	}
+	return []any{maps.Clone(f.states), rules, faces, shares}
 }
 
 const (
@@ -384,6 +389,14 @@ func (f *fakeEC2) DescribeSnapshots(_ context.Context, in *ec2.DescribeSnapshots
 		return nil, err
 	}
 	out := &ec2.DescribeSnapshotsOutput{}
+	if len(in.OwnerIds) != 1 || in.OwnerIds[0] != "self" {
+		return nil, awsErr("InvalidParameterValue")
+	}
+	if *in.Filters[0].Name == "snapshot-id" {
+		for _, id := range f.shared(in.Filters[0].Values) {
+			out.Snapshots = append(out.Snapshots, types.Snapshot{SnapshotId: &id, Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("blue")}}})
+		}
+	}
 	for _, snapshot := range f.snapshots {
 		if *in.Filters[0].Name == "tag:responder:step" && *snapshot.Tags[0].Value == in.Filters[0].Values[0] {
 			out.Snapshots = append(out.Snapshots, snapshot)
@@ -402,4 +415,100 @@ func (f *fakeEC2) CreateSnapshots(_ context.Context, in *ec2.CreateSnapshotsInpu
 	id := fmt.Sprintf("snap-%017d", len(f.snapshots))
 	f.snapshots = append(f.snapshots, types.Snapshot{SnapshotId: &id, Tags: in.TagSpecifications[0].Tags})
 	return &ec2.CreateSnapshotsOutput{Snapshots: []types.SnapshotInfo{{SnapshotId: &id}}}, nil
+}
+
+// shared gives those of some things that are there.
+func (f *fakeEC2) shared(ids []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, ok := f.shares[id]; return !ok })
+}
+
+func (f *fakeEC2) DescribeSnapshotAttribute(_ context.Context, in *ec2.DescribeSnapshotAttributeInput, _ ...func(*ec2.Options)) (*ec2.DescribeSnapshotAttributeOutput, error) {
+	if err := f.call("DescribeSnapshotAttribute"); err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeSnapshotAttributeOutput{}
+	for _, partner := range f.shares[*in.SnapshotId] {
+		if partner == "public" {
+			out.CreateVolumePermissions = append(out.CreateVolumePermissions, types.CreateVolumePermission{Group: types.PermissionGroupAll})
+		} else {
+			out.CreateVolumePermissions = append(out.CreateVolumePermissions, types.CreateVolumePermission{UserId: &partner})
+		}
+	}
+	if _, ok := f.shares[*in.SnapshotId]; !ok {
+		return nil, awsErr("InvalidSnapshot.NotFound")
+	}
+	return out, nil
+}
+
+func (f *fakeEC2) ModifySnapshotAttribute(_ context.Context, in *ec2.ModifySnapshotAttributeInput, _ ...func(*ec2.Options)) (*ec2.ModifySnapshotAttributeOutput, error) {
+	if err := f.call("ModifySnapshotAttribute"); err != nil {
+		return nil, err
+	}
+	partners := slices.Clone(in.UserIds)
+	if slices.Equal(in.GroupNames, []string{"all"}) {
+		partners = append(partners, "public")
+	}
+	if in.OperationType == types.OperationTypeAdd {
+		return &ec2.ModifySnapshotAttributeOutput{}, f.share(*in.SnapshotId, "InvalidSnapshot.NotFound", partners, nil)
+	}
+	return &ec2.ModifySnapshotAttributeOutput{}, f.share(*in.SnapshotId, "InvalidSnapshot.NotFound", nil, partners)
+}
+
+func (f *fakeEC2) share(id, missing string, add, remove []string) error {
+	with, ok := f.shares[id]
+	if !ok {
+		return awsErr(missing)
+	}
+	f.shares[id] = append(slices.DeleteFunc(slices.Clone(with), func(p string) bool { return slices.Contains(remove, p) }), add...)
+	return nil
+}
+
+func (f *fakeEC2) DescribeImages(_ context.Context, in *ec2.DescribeImagesInput, _ ...func(*ec2.Options)) (*ec2.DescribeImagesOutput, error) {
+	if err := f.call("DescribeImages"); err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeImagesOutput{}
+	ids, err := filtered(in.Filters, "image-id")
+	for _, id := range f.shared(ids) {
+		out.Images = append(out.Images, types.Image{ImageId: &id, Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("blue")}}})
+	}
+	return out, err
+}
+
+func (f *fakeEC2) DescribeImageAttribute(_ context.Context, in *ec2.DescribeImageAttributeInput, _ ...func(*ec2.Options)) (*ec2.DescribeImageAttributeOutput, error) {
+	if err := f.call("DescribeImageAttribute"); err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeImageAttributeOutput{}
+	for _, partner := range f.shares[*in.ImageId] {
+		switch {
+		case partner == "public":
+			out.LaunchPermissions = append(out.LaunchPermissions, types.LaunchPermission{Group: types.PermissionGroupAll})
+		case strings.HasPrefix(partner, "arn:"):
+			out.LaunchPermissions = append(out.LaunchPermissions, types.LaunchPermission{OrganizationArn: &partner})
+		default:
+			out.LaunchPermissions = append(out.LaunchPermissions, types.LaunchPermission{UserId: &partner})
+		}
+	}
+	if _, ok := f.shares[*in.ImageId]; !ok {
+		return nil, awsErr("InvalidAMIID.NotFound")
+	}
+	return out, nil
+}
+
+func (f *fakeEC2) ModifyImageAttribute(_ context.Context, in *ec2.ModifyImageAttributeInput, _ ...func(*ec2.Options)) (*ec2.ModifyImageAttributeOutput, error) {
+	if err := f.call("ModifyImageAttribute"); err != nil {
+		return nil, err
+	}
+	partners := func(permissions []types.LaunchPermission) (all []string) {
+		for _, p := range permissions {
+			partner := aws.ToString(p.UserId) + aws.ToString(p.OrganizationArn)
+			if p.Group != "" {
+				partner = "public"
+			}
+			all = append(all, partner)
+		}
+		return all
+	}
+	return &ec2.ModifyImageAttributeOutput{}, f.share(*in.ImageId, "InvalidAMIID.NotFound", partners(in.LaunchPermission.Add), partners(in.LaunchPermission.Remove))
 }

@@ -43,7 +43,22 @@ var ec2Repairs = map[string]struct {
 		would: "close security group " + web + " to everybody on ports 22, 3300-3400", gone: func(f *fakeEC2) { clear(f.groups) }},
 	"EC2AuthorizeIngress": {params: map[string]any{"group": web, "rules": []any{"tcp 22 ::/0 jump host", "udp 53 0.0.0.0/0", "icmp 8:8 0.0.0.0/0"}}, touches: []string{"security-group/" + web},
 		would: "open security group " + web + " to everybody by rules tcp 22 ::/0 jump host, udp 53 0.0.0.0/0, icmp 8:8 0.0.0.0/0", gone: func(f *fakeEC2) { clear(f.groups) }, goneSay: "not there any more: " + web},
+	"EC2MakeSnapshotPrivate": {params: map[string]any{"ids": []any{snap1, snap2}}, touches: []string{":snapshot/" + snap1, ":snapshot/" + snap2},
+		would: "make snapshots " + snap1 + ", " + snap2 + " private", gone: noShares},
+	"EC2ShareSnapshot": {params: map[string]any{"ids": []any{snap1, snap2}, "with": []any{"public", "444455556666"}}, touches: []string{":snapshot/" + snap1, ":snapshot/" + snap2},
+		would: "share snapshots " + snap1 + ", " + snap2 + " with public, 444455556666", gone: noShares, goneSay: "not there any more: " + snap1 + ", " + snap2},
+	"EC2MakeImagePrivate": {params: map[string]any{"ids": image1, "from": []any{"public", organization}}, touches: []string{":image/" + image1},
+		would: "make images " + image1 + " private to public, " + organization, gone: noShares},
+	"EC2ShareImage": {params: map[string]any{"ids": image1, "with": "444455556666"}, touches: []string{":image/" + image1},
+		would: "share images " + image1 + " with 444455556666", gone: noShares, goneSay: "not there any more: " + image1},
 }
+
+const (
+	snap1, snap2, image1 = "snap-00000000000000001", "snap-00000000000000002", "ami-00000000000000001"
+	organization         = "arn:aws:organizations::111122223333:organization/o-abcdefghij"
+)
+
+func noShares(f *fakeEC2) { clear(f.shares) }
 
 func noInstances(f *fakeEC2) { f.states = machines{} }
 
@@ -56,7 +71,8 @@ func ec2Call(params map[string]any) responder.Call {
 func newFakeEC2() *fakeEC2 {
 	return &fakeEC2{
 		states: machines{one: running, two: running, three: stopped, four: stopped}, fails: map[string][]error{}, protected: map[string]bool{},
-		faces: map[string][]string{face1: {web, ssh}, face2: {ssh}},
+		shares: map[string][]string{snap1: {"public", "999988887777"}, snap2: {"999988887777"}, image1: {"public", "999988887777", organization}},
+		faces:  map[string][]string{face1: {web, ssh}, face2: {ssh}},
 		groups: map[string]*fakeGroup{
 			ssh: {name: "ssh", vpc: "vpc-1"},
 			web: {name: "web", vpc: "vpc-1", rules: []types.SecurityGroupRule{
@@ -82,7 +98,11 @@ func TestEC2Repairs(t *testing.T) {
 		found, _ := doAndUndo(t, f.catalogue(), name, ec2Call(r.params), f.world)
 		var want []responder.Target
 		for _, thing := range r.touches {
-			want = append(want, responder.Target{ARN: "arn:aws:ec2:eu-west-3:" + account + ":" + thing, Account: account, Region: "eu-west-3", Tags: map[string]string{"team": "blue"}})
+			arn := "arn:aws:ec2:eu-west-3:" + account + ":" + thing
+			if strings.HasPrefix(thing, ":") { // of no account
+				arn = "arn:aws:ec2:eu-west-3:" + thing
+			}
+			want = append(want, responder.Target{ARN: arn, Account: account, Region: "eu-west-3", Tags: map[string]string{"team": "blue"}})
 		}
 		if !reflect.DeepEqual(found.Targets, want) {
 			t.Errorf("%s: targets %v", name, found.Targets)
@@ -306,5 +326,28 @@ func TestEC2SurveySays(t *testing.T) {
 	found, err = survey(t, f.catalogue()["EC2StopInstances"], ec2Call(map[string]any{"ids": []any{one, three}}))
 	if want := []string{"what is in memory and on instance store volumes of " + one, "public addresses: 203.0.113.7 of " + one}; err != nil || !slices.Equal(found.Lasting, want) {
 		t.Errorf("got %q, %v", found.Lasting, err)
+	}
+}
+
+// TestEC2SharedWithSome takes from some only, and spares others' things.
+func TestEC2SharedWithSome(t *testing.T) {
+	f := newFakeEC2()
+	catalogue := f.catalogue()
+	got, err := catalogue["EC2MakeSnapshotPrivate"].Do(t.Context(), ec2Call(map[string]any{"ids": []any{snap1, snap2, "snap-0000000f"}, "from": "public"}))
+	if want := (responder.Result{"private": []string{snap1}, "already": []string{snap2}, "missing": []string{"snap-0000000f"}}); err != nil || !reflect.DeepEqual(got, want) || !slices.Equal(f.shares[snap1], []string{"999988887777"}) {
+		t.Errorf("got %v, %v, %v", got, err, f.shares)
+	}
+	if _, err := catalogue["EC2ShareImage"].Do(t.Context(), ec2Call(map[string]any{"ids": image1})); !isPermanent(err) {
+		t.Errorf("with nobody: got %v", err)
+	}
+	for _, bad := range []any{"all", "99998888777", "arn:aws:iam::999988887777:root", []any{"public", "PUBLIC"}} {
+		if _, err := catalogue["EC2ShareSnapshot"].Do(t.Context(), ec2Call(map[string]any{"ids": snap1, "with": bad})); !isPermanent(err) {
+			t.Errorf("with %v: got %v", bad, err)
+		}
+	}
+	f.fails["ModifySnapshotAttribute"] = []error{nil, awsErr("UnauthorizedOperation")}
+	_, err = catalogue["EC2MakeSnapshotPrivate"].Do(t.Context(), ec2Call(map[string]any{"ids": []any{snap1, snap2}}))
+	if !isPermanent(err) || !strings.HasSuffix(err.Error(), "(done: "+snap1+"; not known: none; not done: "+snap2+")") || len(f.shares[snap1]) > 0 {
+		t.Errorf("half done: got %v, %v", err, f.shares)
 	}
 }

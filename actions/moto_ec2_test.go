@@ -199,3 +199,42 @@ func TestMotoOpenIngress(t *testing.T) {
 	}
 	doAndUndo(t, m.catalogue, "EC2AuthorizeIngress", m.call(map[string]any{"group": group, "rules": []any{"udp 53 ::/0 names", "all all 0.0.0.0/0"}}), world)
 }
+
+// TestMotoPrivate takes a snapshot and an image of an emulator from others, and
+// gives them back.
+func TestMotoPrivate(t *testing.T) {
+	m, ctx := newMotoEC2(t), t.Context()
+	volume := must[*ec2.CreateVolumeOutput](t)(m.CreateVolume(ctx, &ec2.CreateVolumeInput{AvailabilityZone: aws.String(motoRegion + "a"), Size: aws.Int32(1)}))
+	snapshot := *must[*ec2.CreateSnapshotOutput](t)(m.CreateSnapshot(ctx, &ec2.CreateSnapshotInput{VolumeId: volume.VolumeId})).SnapshotId
+	must[*ec2.ModifySnapshotAttributeOutput](t)(m.ModifySnapshotAttribute(ctx, &ec2.ModifySnapshotAttributeInput{SnapshotId: &snapshot, Attribute: types.SnapshotAttributeNameCreateVolumePermission,
+		OperationType: types.OperationTypeAdd, GroupNames: []string{"all"}, UserIds: []string{"999988887777"}}))
+	image := *must[*ec2.CreateImageOutput](t)(m.CreateImage(ctx, &ec2.CreateImageInput{InstanceId: m.launch(t, 1)[0].InstanceId, Name: aws.String("shared")})).ImageId
+	must[*ec2.ModifyImageAttributeOutput](t)(m.ModifyImageAttribute(ctx, &ec2.ModifyImageAttributeInput{ImageId: &image, Attribute: aws.String("launchPermission"),
+		LaunchPermission: &types.LaunchPermissionModifications{Add: []types.LaunchPermission{{Group: types.PermissionGroupAll}, {UserId: aws.String("999988887777")}}}}))
+	world := func() any {
+		var said []string
+		for _, p := range must[*ec2.DescribeSnapshotAttributeOutput](t)(m.DescribeSnapshotAttribute(ctx, &ec2.DescribeSnapshotAttributeInput{SnapshotId: &snapshot, Attribute: types.SnapshotAttributeNameCreateVolumePermission})).CreateVolumePermissions {
+			said = append(said, "snapshot "+string(p.Group)+aws.ToString(p.UserId))
+		}
+		for _, p := range must[*ec2.DescribeImageAttributeOutput](t)(m.DescribeImageAttribute(ctx, &ec2.DescribeImageAttributeInput{ImageId: &image, Attribute: types.ImageAttributeNameLaunchPermission})).LaunchPermissions {
+			said = append(said, "image "+string(p.Group)+aws.ToString(p.UserId))
+		}
+		slices.Sort(said)
+		return said
+	}
+	for name, params := range map[string]map[string]any{
+		"EC2MakeSnapshotPrivate": {"ids": []any{snapshot, "snap-0123456789abcdef0"}},
+		"EC2MakeImagePrivate":    {"ids": image, "from": "public"},
+		"EC2ShareSnapshot":       {"ids": snapshot, "with": "444455556666"},
+		"EC2ShareImage":          {"ids": image, "with": "444455556666"},
+	} {
+		found, _ := doAndUndo(t, m.catalogue, name, m.call(params), world)
+		if len(found.Targets) != 1 {
+			t.Errorf("%s: found %+v", name, found)
+		}
+	}
+	must[responder.Result](t)(m.catalogue["EC2MakeSnapshotPrivate"].Do(ctx, m.call(map[string]any{"ids": snapshot})))
+	if left := world().([]string); len(left) != 2 {
+		t.Errorf("left %v", left)
+	}
+}

@@ -212,6 +212,10 @@ func example(t *testing.T, spec responder.Spec) string {
 		"EC2TerminateInstances":    bound("remediate", ids, launched),
 		"EC2StopInstances":         bound("remediate", ids, launched),
 		"EC2StartInstances":        "```yaml steps\n- EC2StartInstances: {ids: [i-0123456789abcdef0]}\n```\n",
+		"EC2MakeSnapshotPrivate":   bound("remediate", `ids: "{{ req.snapshotId }}"`, `action == "ec2:ModifySnapshotAttribute" && ok`),
+		"EC2ShareSnapshot":         "```yaml steps\n- EC2ShareSnapshot: {ids: [snap-0123456789abcdef0], with: [\"111122223333\"]}\n```\n",
+		"EC2MakeImagePrivate":      bound("remediate", `ids: "{{ req.imageId }}", from: [public]`, `action == "ec2:ModifyImageAttribute" && ok`),
+		"EC2ShareImage":            "```yaml steps\n- EC2ShareImage: {ids: [ami-0123456789abcdef0], with: [\"111122223333\"]}\n```\n",
 		"S3BlockPublicAccess":      bound("remediate", `bucket: "{{ req.bucketName }}"`, `action in ["s3:PutBucketPolicy", "s3:PutBucketAcl", "s3:DeleteBucketPublicAccessBlock"] && ok`),
 		"S3SetPublicAccessBlock":   "```yaml steps\n- S3SetPublicAccessBlock: {bucket: the-shop, blockPublicAcls: true, ignorePublicAcls: true}\n```\n",
 		"EC2IsolateInstances":      bound("remediate", ids+", snapshot: true", launched),
@@ -335,6 +339,16 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 	case "EC2StartInstances":
 		return "It is what undoes EC2StopInstances, with the instances that ran before. One that is still stopping is tried again. " +
 			"An instance that is gone fails the step: that cannot be put back."
+	case "EC2MakeSnapshotPrivate":
+		return "Only the account's own snapshots are looked at; another's, or one that is gone, is no error. If one is refused, the others are done, and the step fails naming both."
+	case "EC2MakeImagePrivate":
+		return "Only the account's own images are looked at; another's, or one that is gone, is no error. In `from`, ARNs of organizations and of their units stand beside accounts. " +
+			"The snapshots that an image is made of are shared on their own: EC2MakeSnapshotPrivate is for them. If one is refused, the others are done, and the step fails naming both."
+	case "EC2ShareSnapshot":
+		return "It is what undoes EC2MakeSnapshotPrivate, with those whom the snapshot was taken from; with whom it is shared, the author says, never an event. A snapshot that is gone fails the step, and the others are done."
+	case "EC2ShareImage":
+		return "It is what undoes EC2MakeImagePrivate, with those whom the image was taken from; with whom it is shared, the author says, never an event. ARNs of organizations and of their units stand beside accounts. " +
+			"An image that is gone fails the step, and the others are done."
 	case "S3BlockPublicAccess":
 		return "Each request says whose the bucket must be: another account's bucket of that name is refused, whatever its policy says. A bucket in another region than the event's is found there. " +
 			"A bucket that is gone is a success. Whatever is served to everybody from the bucket itself, a website for one, is refused from then on."
