@@ -619,6 +619,9 @@ func (w *world) judgeEnd() {
 		}
 	}
 	for id, r := range w.stored {
+		if !r.run.State.Ended() {
+			w.broken("nothing is running for ever", "%s was left %s", w.nameOf(id), r.run.State)
+		}
 		if r.run.State == responder.RunCancelled && !r.run.Lease.IsZero() && w.undisturbed() {
 			w.broken("what was answered counts", "%s was cancelled, and what was in the air is not recorded", w.nameOf(id))
 		}

@@ -146,9 +146,12 @@ func live(seed uint64, o options) (result, error) {
 	if w.flows[0] != w.flows[1] {
 		senders.Go(func() { w.deploy() })
 	}
-	if w.settle() {
+	for w.settle() {
 		senders.Wait()
-		time.Sleep(w.plan.visibility + responder.MaxDelay + 10*time.Minute) // for what is still on the queue
+		time.Sleep(w.plan.visibility + responder.MaxDelay + 10*time.Minute) // for what is still on the queue, or on its way to the store
+		if at, asking, _ := w.overdue(); at.IsZero() && !asking {
+			break
+		}
 	}
 	close(w.over)
 	senders.Wait()
