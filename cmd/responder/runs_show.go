@@ -192,6 +192,7 @@ func decisions(r *responder.Run, path string, step *responder.Step) []string {
 	}
 	switch {
 	case state.State != responder.StepWaiting:
+	case state.Approval.Open(): // until when it stands is told with it
 	case step.Kind == responder.StepWait:
 		told = append(told, "until "+moment(state.Due))
 	default:
