@@ -116,6 +116,8 @@ type Spec struct {
 	// Inverse says, of a repair, in one sentence what puts it back and what
 	// nothing does: "EC2StartInstances; what was in memory is gone."
 	Inverse string
+	// Undo names the repairs that its Survey may say put it back; none: nothing does.
+	Undo []string
 
 	// Escape makes a text harmless in the place the action puts it. dispatch
 	// applies it to what `{{ expr }}` interpolates into the action's texts and

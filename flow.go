@@ -28,6 +28,9 @@ func (r Repairs) Stricter(other Repairs) Repairs {
 	return RepairsLive
 }
 
+// Armed reports whether repairs may act at all.
+func (r Repairs) Armed() bool { return r == RepairsLive || r == RepairsApprove }
+
 // orDry names the zero value, and what a newer Responder may know beyond these.
 func (r Repairs) orDry() Repairs {
 	switch r {
@@ -78,21 +81,22 @@ const (
 // every run that began with it, so that a later edit of flows.yml does not
 // change what is under way. Texts hold their `{{ expr }}` unrendered.
 type Step struct {
-	Kind    StepKind       `json:"kind"`
-	Action  string         `json:"action,omitempty"`
-	Params  map[string]any `json:"params,omitempty"`
-	Body    any            `json:"body,omitempty"` // the content of the template that Params name, unrendered
-	Wait    time.Duration  `json:"wait,omitempty"`
-	Until   *Until         `json:"until,omitempty"` // of a StepWait: instead of Wait
-	If      string         `json:"if,omitempty"`    // skip unless true; for StepIf: which branch
-	Steps   []Step         `json:"steps,omitempty"`
-	Else    []Step         `json:"else,omitempty"`
-	Join    Join           `json:"join,omitempty"` // of a StepParallel
-	As      string         `json:"as,omitempty"`   // name under `steps.` in later expressions
-	Retry   *Retry         `json:"retry,omitempty"`
-	Timeout time.Duration  `json:"timeout,omitempty"` // of one attempt
-	OnError *OnError       `json:"on_error,omitempty"`
-	Ask     *Ask           `json:"ask,omitempty"` // of a StepApprove or StepVeto; of a repair: its own question, where repairs are to be approved
+	Kind     StepKind       `json:"kind"`
+	Action   string         `json:"action,omitempty"`
+	Params   map[string]any `json:"params,omitempty"`
+	Verbatim bool           `json:"verbatim,omitempty"` // Params are what is to be done as they stand, with nothing in them to render
+	Body     any            `json:"body,omitempty"`     // the content of the template that Params name, unrendered
+	Wait     time.Duration  `json:"wait,omitempty"`
+	Until    *Until         `json:"until,omitempty"` // of a StepWait: instead of Wait
+	If       string         `json:"if,omitempty"`    // skip unless true; for StepIf: which branch
+	Steps    []Step         `json:"steps,omitempty"`
+	Else     []Step         `json:"else,omitempty"`
+	Join     Join           `json:"join,omitempty"` // of a StepParallel
+	As       string         `json:"as,omitempty"`   // name under `steps.` in later expressions
+	Retry    *Retry         `json:"retry,omitempty"`
+	Timeout  time.Duration  `json:"timeout,omitempty"` // of one attempt
+	OnError  *OnError       `json:"on_error,omitempty"`
+	Ask      *Ask           `json:"ask,omitempty"` // of a StepApprove or StepVeto; of a repair: its own question, where repairs are to be approved
 }
 
 // Join says when steps that stand side by side have come together.

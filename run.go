@@ -27,7 +27,7 @@ const maxRunJSON = 32 << 20
 //	1  the first
 //	2  waits until a time of day, joins of any, timeouts of flows, notices that
 //	   a cooldown suppresses, audits
-//	3  approvals, surveys, guards
+//	3  approvals, surveys, guards, undos
 const RunVersion = 3
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -84,6 +84,7 @@ type Run struct {
 	Token   string                `json:"token"`   // names the attempt that wrote this version
 	Flow    FlowSnapshot          `json:"flow"`
 	Finding Finding               `json:"finding"`
+	Undoes  *Undoing              `json:"undoes,omitempty"` // nil unless the run puts back what another one did
 	Mode    Mode                  `json:"mode"`
 	State   RunState              `json:"state"`
 	Due     time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
@@ -98,6 +99,12 @@ type Run struct {
 	Audit      []Audit   `json:"audit,omitempty"`   // what people did to it, oldest first
 	Created    time.Time `json:"created"`
 	Updated    time.Time `json:"updated"`
+}
+
+// Undoing says what a run puts back.
+type Undoing struct {
+	Run   string   `json:"run"`   // the run whose repairs are undone
+	Steps []string `json:"steps"` // for each step here, the path of the one there
 }
 
 // Audit is something that somebody did to a run.
@@ -118,6 +125,7 @@ const (
 	DeedAgain   Deed = "again" // from the beginning, in a run of its own
 	DeedApprove Deed = "approve"
 	DeedDeny    Deed = "deny"
+	DeedUndo    Deed = "undo" // what its repairs did, by a run of its own
 )
 
 // FlowSnapshot is the flow as it was when the run began. Of a run that is to
@@ -254,7 +262,7 @@ var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // form is the oldest version that can say all the run holds.
 func (r *Run) form() int {
-	asks := r.Flow.Repairs == RepairsApprove || r.Flow.Guards != nil || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Ask != nil })
+	asks := r.Flow.Repairs == RepairsApprove || r.Flow.Guards != nil || r.Undoes != nil || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Ask != nil })
 	for _, s := range r.Steps {
 		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}

@@ -54,6 +54,7 @@ func TestRunForms(t *testing.T) {
 		"approved repairs": {responder.Run{Flow: responder.FlowSnapshot{Repairs: responder.RepairsApprove}}, 3},
 		"a look":           {responder.Run{Steps: map[string]*responder.StepState{"0": {Attempts: []responder.Attempt{{Survey: true}}}}}, 3},
 		"a survey":         {responder.Run{Steps: map[string]*responder.StepState{"0": {Survey: &responder.Survey{}}}}, 3},
+		"an undo":          {responder.Run{Undoes: &responder.Undoing{Run: "r"}}, 3},
 		"an approval":      {responder.Run{Steps: map[string]*responder.StepState{"0": {Approval: &responder.Approval{Asked: time.Unix(1, 0).UTC()}}}}, 3},
 		"as it was asked":  {responder.Run{V: 2}, 2},
 	} {

@@ -34,6 +34,7 @@ func (a *ec2AuthorizeIngress) Spec() responder.Spec {
 		},
 		Permissions: ingressPermissions("ec2:AuthorizeSecurityGroupIngress", []string{securityGroupARN, securityGroupRuleARN}),
 		Inverse:     "EC2RevokeOpenIngress takes away the rules that it put in place.",
+		Undo:        []string{"EC2RevokeOpenIngress"},
 	}
 }
 

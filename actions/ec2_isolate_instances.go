@@ -43,6 +43,7 @@ func (a *ec2IsolateInstances) Spec() responder.Spec {
 		},
 		Permissions: isolatePermissions([]string{instanceARN}, []string{interfaceARN}, []string{securityGroupARN}, []string{vpcARN}, []string{volumeARN}, []string{snapshotARN}, true),
 		Inverse:     "EC2RestoreSecurityGroups gives the network interfaces the security groups that they had; the security group " + isolationName + " and the snapshots stay.",
+		Undo:        []string{"EC2RestoreSecurityGroups"},
 	}
 }
 

@@ -27,6 +27,7 @@ func (a *ec2MakePrivate) Spec() responder.Spec {
 		},
 		Permissions: a.permissions([]string{a.of.arn}),
 		Inverse:     "EC2Share" + a.of.word + " shares them again with those who had them; copies that others have made stay theirs.",
+		Undo:        []string{"EC2Share" + a.of.word},
 	}
 }
 

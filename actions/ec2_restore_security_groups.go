@@ -52,6 +52,7 @@ func (a *ec2RestoreSecurityGroups) Spec() responder.Spec {
 			{Actions: []string{"ec2:ModifyNetworkInterfaceAttribute"}, Resources: []string{instanceARN, interfaceARN, securityGroupARN}},
 		},
 		Inverse: "The same, with the groups that it found.",
+		Undo:    []string{"EC2RestoreSecurityGroups"},
 	}
 }
 

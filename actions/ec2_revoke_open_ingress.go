@@ -33,6 +33,7 @@ func (a *ec2RevokeOpenIngress) Spec() responder.Spec {
 		},
 		Permissions: ingressPermissions("ec2:RevokeSecurityGroupIngress", []string{securityGroupARN, securityGroupRuleARN}),
 		Inverse:     "EC2AuthorizeIngress puts the same rules back, with their descriptions; they have new ids and no tags.",
+		Undo:        []string{"EC2AuthorizeIngress"},
 	}
 }
 

@@ -26,6 +26,7 @@ func (a *ec2Share) Spec() responder.Spec {
 		},
 		Permissions: a.permissions([]string{a.of.arn}),
 		Inverse:     "EC2Make" + a.of.word + "Private; copies that others have made stay theirs.",
+		Undo:        []string{"EC2Make" + a.of.word + "Private"},
 	}
 }
 

@@ -26,6 +26,7 @@ func (a *ec2StartInstances) Spec() responder.Spec {
 		},
 		Permissions: statePermissions("ec2:StartInstances"),
 		Inverse:     "EC2StopInstances stops those again that were stopped.",
+		Undo:        []string{"EC2StopInstances"},
 	}
 }
 

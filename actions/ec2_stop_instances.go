@@ -30,6 +30,7 @@ func (a *ec2StopInstances) Spec() responder.Spec {
 		},
 		Permissions: statePermissions("ec2:StopInstances"),
 		Inverse:     "EC2StartInstances starts those again that ran; what was in memory and on instance store volumes is gone, and a public address that is not elastic is another.",
+		Undo:        []string{"EC2StartInstances"},
 	}
 }
 

@@ -31,6 +31,7 @@ func (a *iamAllowRoleSessions) Spec() responder.Spec {
 		},
 		Permissions: []responder.Permission{{Actions: allowActions, Resources: []string{roleARN}}},
 		Inverse:     "IAMRevokeRoleSessions, with the moment that the revocation had.",
+		Undo:        []string{"IAMRevokeRoleSessions"},
 	}
 }
 

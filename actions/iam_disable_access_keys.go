@@ -31,6 +31,7 @@ func (a *iamDisableAccessKeys) Spec() responder.Spec {
 			Actions: keyActions("iam:UpdateAccessKey"), Resources: []string{userARN},
 		}},
 		Inverse: "IAMEnableAccessKeys makes the keys active again that were.",
+		Undo:    []string{"IAMEnableAccessKeys"},
 	}
 }
 

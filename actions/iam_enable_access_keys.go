@@ -30,6 +30,7 @@ func (a *iamEnableAccessKeys) Spec() responder.Spec {
 			Actions: keyActions("iam:UpdateAccessKey"), Resources: []string{userARN},
 		}},
 		Inverse: "IAMDisableAccessKeys makes the keys inactive again that were.",
+		Undo:    []string{"IAMDisableAccessKeys"},
 	}
 }
 

@@ -32,6 +32,7 @@ func (a *iamQuarantineUser) Spec() responder.Spec {
 		},
 		Permissions: []responder.Permission{{Actions: quarantineActions, Resources: []string{userARN}}},
 		Inverse:     "IAMReleaseUser takes the policy away.",
+		Undo:        []string{"IAMReleaseUser"},
 	}
 }
 

@@ -31,6 +31,7 @@ func (a *iamReleaseUser) Spec() responder.Spec {
 		},
 		Permissions: []responder.Permission{{Actions: releaseActions, Resources: []string{userARN}}},
 		Inverse:     "IAMQuarantineUser.",
+		Undo:        []string{"IAMQuarantineUser"},
 	}
 }
 

@@ -39,6 +39,7 @@ func (a *iamRevokeRoleSessions) Spec() responder.Spec {
 		},
 		Permissions: []responder.Permission{{Actions: revokeActions, Resources: []string{roleARN}}},
 		Inverse:     "IAMAllowRoleSessions takes the policy away, or the earlier revocation is put back; sessions that have not expired are good again.",
+		Undo:        []string{"IAMAllowRoleSessions", "IAMRevokeRoleSessions"},
 	}
 }
 

@@ -29,7 +29,13 @@ func repairCall(params map[string]any) responder.Call {
 
 func survey(t *testing.T, action responder.Action, call responder.Call) (responder.Survey, error) {
 	t.Helper()
-	return action.(responder.Surveyor).Survey(t.Context(), call)
+	found, err := action.(responder.Surveyor).Survey(t.Context(), call)
+	for _, b := range found.Undo {
+		if spec := action.Spec(); !slices.Contains(spec.Undo, b.Action) {
+			t.Errorf("%s is undone by %s, which policies are not told", spec.Name, b.Action)
+		}
+	}
+	return found, err
 }
 
 // stored gives a survey as the run keeps it.
@@ -208,7 +214,8 @@ func refusesHostile(t *testing.T, catalogue responder.Catalogue, name string, ca
 	}
 }
 
-// TestRepairsAreWhole has every repair say what puts it back.
+// TestRepairsAreWhole has every repair say what puts it back, to people and to
+// policies alike.
 func TestRepairsAreWhole(t *testing.T) {
 	catalogue := actions.New(actions.Deps{})
 	named := regexp.MustCompile(`\b(IAM|EC2|S3|SSM|CloudTrail)[A-Z][A-Za-z]+`)
@@ -222,9 +229,18 @@ func TestRepairsAreWhole(t *testing.T) {
 		if !surveys || !narrows || !strings.HasSuffix(inverse, ".") {
 			t.Errorf("%s: surveys %v, narrows %v, inverse %q", name, surveys, narrows, inverse)
 		}
-		for _, other := range named.FindAllString(inverse, -1) {
-			if catalogue[other] == nil {
-				t.Errorf("%s is undone by %s, which is not there", name, other)
+		said, undo := named.FindAllString(inverse, -1), action.Spec().Undo
+		if (undo == nil) != strings.HasPrefix(inverse, "Nothing") {
+			t.Errorf("%s is undone by %v, and to people it says %q", name, undo, inverse)
+		}
+		for _, other := range said {
+			if !slices.Contains(undo, other) {
+				t.Errorf("%s is undone by %s, which policies are not told", name, other)
+			}
+		}
+		for _, other := range undo {
+			if catalogue[other] == nil || catalogue[other].Spec().Kind != responder.Repair {
+				t.Errorf("%s is undone by %s, which is no repair", name, other)
 			}
 		}
 	}

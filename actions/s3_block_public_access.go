@@ -22,6 +22,7 @@ func (a *s3BlockPublicAccess) Spec() responder.Spec {
 		Result:      bucketResult(),
 		Permissions: []responder.Permission{{Actions: bucketActions, Resources: []string{bucketARN}}},
 		Inverse:     "S3SetPublicAccessBlock puts the settings back that were.",
+		Undo:        []string{"S3SetPublicAccessBlock"},
 	}
 }
 

@@ -26,6 +26,7 @@ func (a *s3SetPublicAccessBlock) Spec() responder.Spec {
 		Result:      bucketResult(),
 		Permissions: []responder.Permission{{Actions: bucketActions, Resources: []string{bucketARN}}},
 		Inverse:     "The same, with the settings that it found.",
+		Undo:        []string{"S3SetPublicAccessBlock"},
 	}
 }
 

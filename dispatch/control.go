@@ -12,7 +12,7 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// Control is what people can do to runs: cancel, retry, run again. It needs no
+// Control is what people can do to runs: cancel, retry, run again, undo. It needs no
 // flows and no actions, so it works from anywhere that reaches the store and the
 // queue. Whatever it does, it does by one conditional write, which names who did
 // it; done twice it is done once. Safe for concurrent use.
@@ -101,7 +101,10 @@ func (c Control) again(ctx context.Context, id, by string) (*responder.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	if !old.State.Ended() {
+	switch {
+	case old.Undoes != nil:
+		return nil, refuse("run %s undoes another: run %s again", id, old.Undoes.Run)
+	case !old.State.Ended():
 		return nil, refuse("run %s is under way: cancel it first", id)
 	}
 	now := c.now()

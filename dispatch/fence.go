@@ -69,9 +69,14 @@ func (w *worker) fence(task Task, flow responder.Flow) fence {
 	}
 }
 
-// judge asks all guards that can be asked without looking anywhere.
+// judge asks all guards that can be asked without looking anywhere. What people
+// undo has no limits.
 func (f fence) judge() held {
-	for _, ask := range []func() held{f.told, f.ours, f.foreign, f.protected, f.scoped, f.perFinding, f.perRun} {
+	guards := []func() held{f.told, f.ours, f.foreign, f.protected, f.scoped}
+	if f.run.Undoes == nil {
+		guards = append(guards, f.perFinding, f.perRun)
+	}
+	for _, ask := range guards {
 		if h := ask(); h.guard != "" {
 			return h
 		}
@@ -135,7 +140,11 @@ func (f fence) scoped() held {
 		if g == nil || g.Scope == nil {
 			continue
 		}
-		if h := f.within(g.Scope); h.guard != "" {
+		scope := *g.Scope
+		if f.run.Undoes != nil { // it was in the scope when it was repaired: only what is denied counts
+			scope.Allow = nil
+		}
+		if h := f.within(&scope); h.guard != "" {
 			return h
 		}
 	}

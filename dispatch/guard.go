@@ -36,14 +36,21 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 		repairs: run.Flow.Repairs.Stricter(flow.Repairs),
 		quiet:   hushed(run),
 	}
-	if l.repairs != responder.RepairsLive && l.repairs != responder.RepairsApprove {
+	if run.Undoes != nil { // a person has ordered it: neither flow nor event are asked
+		l.repairs = responder.RepairsLive
+		if l.dry {
+			l.repairs, l.why = responder.RepairsDry, everythingDry
+		}
+		return l
+	}
+	if !l.repairs.Armed() {
 		l.why = fmt.Sprintf("repairs are %s in the flow %s", l.repairs, flow.Name)
 		return l
 	}
 	happened, ok := event.Time()
 	switch {
 	case l.dry:
-		l.why = "everything is dry here"
+		l.why = everythingDry
 	case !ok:
 		l.why = "the event does not say when it happened"
 	case run.Created.Sub(happened) > g.maxAge:
@@ -56,6 +63,9 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 	l.repairs = responder.RepairsDry
 	return l
 }
+
+// everythingDry is why nothing leaves a process that is dry.
+const everythingDry = "everything is dry here"
 
 // samePrincipal compares ARNs of roles or users without their paths: names are
 // unique in an account, and AWS does not tell a session the path of its role.
@@ -82,7 +92,7 @@ func (l leave) forbids(path string, kind responder.Kind, would func() string) Ou
 	case kind == responder.Notice && l.quiet != "":
 		return Skipped{Path: Path(path), Would: would(), Why: l.quiet}
 	case l.dry:
-		return Recorded{Path: Path(path), Would: would(), Why: "everything is dry here"}
+		return Recorded{Path: Path(path), Would: would(), Why: everythingDry}
 	}
 	return nil
 }

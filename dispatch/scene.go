@@ -130,10 +130,14 @@ func (s scene) condition(task Task, env map[string]any) (bool, error) {
 
 // resolve gives a step's parameters and template body as the action gets them.
 // What a rule bound was resolved with the finding, and holds event data: it is
-// never rendered again.
+// never rendered again; nor is what an undo was found to need.
 func (s scene) resolve(run *responder.Run, task Task, spec responder.Spec, env map[string]any) (map[string]any, any, error) {
 	if task.Step.Kind != responder.StepAction {
 		params, err := CheckParams(spec, bound(run, task.Step).Params)
+		return params, nil, err
+	}
+	if task.Step.Verbatim {
+		params, err := CheckParams(spec, task.Step.Params)
 		return params, nil, err
 	}
 	var escape func(string) string

@@ -51,7 +51,7 @@ func compileStep(step *responder.Step) (*compiled, lang.Problems) {
 		c.condition, found = lang.Compile(lang.Plain(step.If), scope)
 		problems = append(problems, found...)
 	}
-	if step.Params != nil {
+	if step.Params != nil && !step.Verbatim {
 		c.params, found = lang.CompileTree(step.Params, scope)
 		problems = append(problems, found...)
 		c.paths, found = compilePaths(step.Params)

@@ -24,7 +24,7 @@ func RunMoves() []Move[responder.RunState] {
 	type states = []responder.RunState
 	return []Move[responder.RunState]{
 		{states{none}, running, byWorker, "a finding is for the flow"},
-		{states{none}, running, byPerson, "runs again one that has ended"},
+		{states{none}, running, byPerson, "runs again one that has ended, or undoes one"},
 		{states{none}, responder.RunFailed, byWorker, "the flow's `if` cannot be judged"},
 		{states{none}, responder.RunSuppressed, byWorker, "a cooldown keeps the finding quiet"},
 		{states{waiting, asking}, running, byWorker, "something is due, and an attempt is to be made"},

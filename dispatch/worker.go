@@ -222,7 +222,7 @@ func (w *worker) await(ctx context.Context) {
 // something is to be done already: a timer was due in the meantime. Of a run
 // that is to rest, nothing is done any more.
 func (w *worker) nearest(ctx context.Context) (timer time.Time, due bool) {
-	if flow, ok := w.Flows().Get(w.run.Flow.Name); !ok || flow.Disabled || ctx.Err() != nil {
+	if _, ok := w.flow(); !ok || ctx.Err() != nil {
 		return time.Time{}, false
 	}
 	next := Next(w.run, w.now())
@@ -254,8 +254,8 @@ func (w *worker) cancel(starting []flight) {
 func (w *worker) prepare(ctx context.Context) []flight {
 	var starting []flight
 	for {
-		flow, ok := w.Flows().Get(w.run.Flow.Name)
-		if !ok || flow.Disabled || ctx.Err() != nil {
+		flow, ok := w.flow()
+		if !ok || ctx.Err() != nil {
 			return starting
 		}
 		task, ok := w.next()
@@ -266,6 +266,13 @@ func (w *worker) prepare(ctx context.Context) []flight {
 			starting = append(starting, flight)
 		}
 	}
+}
+
+// flow gives the run's flow as it is now; false: its runs do not go on. What
+// people undo goes on whatever has become of the flow.
+func (w *worker) flow() (flow responder.Flow, ok bool) {
+	flow, ok = w.Flows().Get(w.run.Flow.Name)
+	return flow, w.run.Undoes != nil || ok && !flow.Disabled
 }
 
 // next gives the first thing to do, if there is any. It is asked again after
@@ -313,7 +320,7 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 		}
 	}
 	if task.Verb == Attempt && state.Kind == responder.Repair {
-		if !w.open(ctx, task) {
+		if w.run.Undoes == nil && !w.open(ctx, task) {
 			return flight{}, false
 		}
 		if o := w.consent(task, state, leave); o != nil {
@@ -359,7 +366,7 @@ func (w *worker) admits(ctx context.Context, task Task, state *responder.StepSta
 
 // ask asks the guards, those first that need no look elsewhere.
 func (d *Dispatcher) ask(ctx context.Context, f fence) (held, error) {
-	if h := f.judge(); h.guard != "" {
+	if h := f.judge(); h.guard != "" || f.run.Undoes != nil {
 		return h, nil
 	}
 	if h, err := d.count(ctx, f); err != nil || h.guard != "" {
@@ -501,7 +508,7 @@ func (w *worker) decide(now time.Time) Decision {
 	if next.End != "" {
 		return next
 	}
-	if cause := w.Flows().barred(w.run.Flow.Name); cause != "" {
+	if cause := w.Flows().barred(w.run.Flow.Name); cause != "" && w.run.Undoes == nil {
 		return Decision{End: responder.RunParked, Cause: cause}
 	}
 	if slices.ContainsFunc(next.Do, w.left) {

@@ -20,6 +20,7 @@ type control interface {
 	Cancel(ctx context.Context, id, by, why string) (*responder.Run, error)
 	Retry(ctx context.Context, id, by string) (*responder.Run, error)
 	Again(ctx context.Context, id, by string) (*responder.Run, error)
+	Undo(ctx context.Context, id, step, by, why string) (*responder.Run, error)
 	Decide(ctx context.Context, id string, a responder.Answer) (*responder.Run, error)
 }
 

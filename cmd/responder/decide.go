@@ -71,7 +71,7 @@ func (a *app) decide(ctx context.Context, s *store, c control, d decision, id, b
 		a.tellQuestion(a.stdout, run, path)
 	}
 	if approval.Open() && !f.yes {
-		if err := a.confirm(d); err != nil {
+		if err := a.confirm(strings.ToUpper(string(d.name)[:1])+string(d.name)[1:]+" it?", "nothing was decided"); err != nil {
 			return err
 		}
 	}
@@ -177,18 +177,19 @@ func answerStory(q *responder.Approval) string {
 	return text
 }
 
-// confirm asks whoever is at the terminal once more.
-func (a *app) confirm(d decision) error {
+// confirm asks whoever is at the terminal once more. no says what has become of
+// it if the answer is not yes.
+func (a *app) confirm(question, no string) error {
 	if !isTerminal(a.stdin) {
 		return usagef("nobody is there to be asked once more: give --yes")
 	}
-	fmt.Fprintf(a.stderr, "%s it? [y/N] ", strings.ToUpper(string(d.name)[:1])+string(d.name)[1:])
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	text, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if answer := strings.ToLower(strings.TrimSpace(text)); answer != "y" && answer != "yes" {
-		return &inputError{errors.New("nothing was decided")}
+		return &inputError{errors.New(no)}
 	}
 	return nil
 }

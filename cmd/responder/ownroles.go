@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
 	"github.com/skycrafters/responder/cmd/internal/wiring"
 )
@@ -41,10 +40,10 @@ func (a *app) ownRoles(ctx context.Context, o runOptions, d *wiring.Definitions)
 	return wiring.OwnRoles([]string{principal(*who.Arn)}, a.members), nil
 }
 
-// armed reports whether some enabled flow repairs live.
+// armed reports whether some enabled flow's repairs may act.
 func armed(d *wiring.Definitions) bool {
 	for _, f := range d.Flows.All() {
-		if !f.Disabled && f.Repairs == responder.RepairsLive {
+		if !f.Disabled && f.Repairs.Armed() {
 			return true
 		}
 	}

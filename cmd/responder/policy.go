@@ -20,7 +20,8 @@ func (a *app) policyCommand() *cobra.Command {
 		Long: `Prints the IAM policy document that covers what the enabled flows can do, and
 nothing more: the permissions that their actions declare, those of the checks and
 repairs that their rules bind included. Repairs count where their flow says
-` + "`repairs: live`" + `: a dry one is never done. Resources may hold CloudFormation's
+` + "`repairs: live` or `repairs: approve`" + `, and with them what puts them back
+(responder runs undo): a dry one is never done. Resources may hold CloudFormation's
 ${AWS::Partition}, ${AWS::Region}, ${AWS::AccountId} and ${AWS::StackName}: where the
 policy is used outside of a template, put in what they stand for.
 

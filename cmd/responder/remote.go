@@ -47,6 +47,7 @@ type deedRequest struct {
 	Why  string         `json:"why,omitempty"`
 
 	Answer *responder.Answer `json:"answer,omitempty"` // of approve and deny
+	Step   string            `json:"step,omitempty"`   // of undo
 }
 
 // deedReply is the answer to it.
@@ -124,6 +125,8 @@ func (re *reception) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case request.Answer != nil:
 		request.Answer.Who.Kind = responder.IdentityCLI // whoever reads the control file owns the folder, and is nobody else here
 		run, err = re.to.Decide(r.Context(), request.ID, *request.Answer)
+	case request.Deed == responder.DeedUndo:
+		run, err = re.to.Undo(r.Context(), request.ID, request.Step, request.By, request.Why)
 	case ok:
 		run, err = d.do(r.Context(), re.to, request.ID, request.By, request.Why)
 	default:
@@ -184,6 +187,11 @@ func (r *remote) Retry(ctx context.Context, id, by string) (*responder.Run, erro
 // Again implements control.
 func (r *remote) Again(ctx context.Context, id, by string) (*responder.Run, error) {
 	return r.ask(ctx, deedRequest{Deed: responder.DeedAgain, ID: id, By: by})
+}
+
+// Undo implements control.
+func (r *remote) Undo(ctx context.Context, id, step, by, why string) (*responder.Run, error) {
+	return r.ask(ctx, deedRequest{Deed: responder.DeedUndo, ID: id, Step: step, By: by, Why: why})
 }
 
 // Decide implements control.

@@ -15,10 +15,10 @@ import (
 
 func (a *app) runsCommand() *cobra.Command {
 	var h home
-	cmd := &cobra.Command{Use: "runs", Short: "Look at runs, decide what they ask, and cancel, retry or repeat them",
+	cmd := &cobra.Command{Use: "runs", Short: "Look at runs, decide what they ask, and cancel, retry, repeat or undo them",
 		Long: "Lists, shows and steers runs: what was done about findings, and why not. They are those of the data folder that\n`responder run` uses (--data), or of a deployed stack (--stack), found by --profile and --region as the AWS\nCLI finds them and read through the stack's operator role.\n\n" +
 			"  responder runs list --stack responder --state failed",
-		Args: args(0, 0, "a subcommand: list, show, export, approve, deny, cancel, retry or again"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+		Args: args(0, 0, "a subcommand: list, show, export, approve, deny, cancel, retry, again or undo"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	h.add(cmd.PersistentFlags())
 	var q responder.RunQuery
 	var state, since string
@@ -50,6 +50,7 @@ func (a *app) runsCommand() *cobra.Command {
 	for _, d := range deeds() {
 		cmd.AddCommand(a.deedCommand(&h, d))
 	}
+	cmd.AddCommand(a.undoCommand(&h))
 	return cmd
 }
 

@@ -97,6 +97,8 @@ func pastOf(d responder.Deed) string {
 		return "approved"
 	case responder.DeedDeny:
 		return "denied"
+	case responder.DeedUndo:
+		return "undo ordered"
 	}
 	return string(d)
 }

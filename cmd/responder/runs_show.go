@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ func (a *app) tellRun(r *responder.Run) {
 	fact("finding", "%s %s", p.severity(f.Severity), line(f.Rule+": "+f.Message, 200))
 	if len(f.Resources) > 0 {
 		fact("resources", "%s", line(strings.Join(f.Resources, ", "), 300))
+	}
+	if r.Undoes != nil {
+		fact("undoes", "run %s, whatever its flow says now", r.Undoes.Run)
 	}
 	fact("event", "%s", line(f.Key, 200))
 	fact("began", "%s, last change %s, taken up %s", moment(r.Created), moment(r.Updated), count(r.Resumed, "time"))
@@ -72,6 +76,9 @@ func (a *app) tellStep(r *responder.Run, path string, step *responder.Step) {
 	}
 	if when := span(state); when != "" && len(state.Attempts) == 0 { // attempts have their own
 		tell("%s", when)
+	}
+	if n, err := strconv.Atoi(path); err == nil && r.Undoes != nil && n < len(r.Undoes.Steps) {
+		tell("puts back step %s", r.Undoes.Steps[n])
 	}
 	for _, why := range decisions(r, path, step) {
 		tell("%s", line(why, 300))

@@ -11,7 +11,8 @@ import (
 
 // ActionsUsed names the actions that the enabled flows can do, in order: those
 // of their steps, and the checks and repairs that the rules they are for bind.
-// A repair counts only where its flow is live: elsewhere it is never done.
+// A repair counts only where its flow is armed, elsewhere it is never done; and
+// with it what puts it back.
 func ActionsUsed(d *Definitions, catalogue responder.Catalogue) []string {
 	used := map[string]bool{}
 	for _, flow := range d.Flows.All() {
@@ -20,8 +21,12 @@ func ActionsUsed(d *Definitions, catalogue responder.Catalogue) []string {
 		}
 		add := func(action string) {
 			a, ok := catalogue[action]
-			if ok && (a.Spec().Kind != responder.Repair || flow.Repairs == responder.RepairsLive) {
-				used[action] = true
+			if !ok || a.Spec().Kind == responder.Repair && !flow.Repairs.Armed() {
+				return
+			}
+			used[action] = true
+			for _, inverse := range a.Spec().Undo {
+				used[inverse] = true
 			}
 		}
 		dispatch.Walk(flow.Steps, func(_ string, step *responder.Step) {
