@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,12 @@ func TestAnsweredAnytime(t *testing.T) {
 	seen := map[string]int{}
 	for _, name := range sortedKeys(flows) {
 		for seed := range uint64(15) {
-			dice := rand.New(rand.NewPCG(seed, 11))
+			source, rolling := rand.New(rand.NewPCG(seed, 11)), sync.Mutex{}
+			roll := func(n int) int { // branches act at once
+				rolling.Lock()
+				defer rolling.Unlock()
+				return source.IntN(n)
+			}
 			w := newWorld(t, head+flows[name])
 			where := fmt.Sprintf("%s, seed %d", name, seed)
 			stored := func() *responder.Run {
@@ -43,16 +49,16 @@ func TestAnsweredAnytime(t *testing.T) {
 			}
 			perhaps := func() {
 				run := stored()
-				if run == nil || len(Open(run)) == 0 || dice.IntN(12) > 0 {
+				if run == nil || len(Open(run)) == 0 || roll(12) > 0 {
 					return
 				}
-				if err := w.decide(run, answerTo(run, dice.IntN(3) > 0, slackUser(carol))); err != nil && !isRefused(err) {
+				if err := w.decide(run, answerTo(run, roll(3) > 0, slackUser(carol))); err != nil && !isRefused(err) {
 					t.Errorf("%s: %v", where, err)
 				}
 			}
 			busy := func(context.Context, int, responder.Call) (responder.Result, error) {
 				perhaps()
-				if dice.IntN(4) == 0 {
+				if roll(4) == 0 {
 					return nil, &responder.Transient{Err: errKilled}
 				}
 				return nil, nil
@@ -70,13 +76,13 @@ func TestAnsweredAnytime(t *testing.T) {
 				}
 				return nil, nil
 			}
-			w.killAt = 1 + dice.IntN(40)
+			w.killAt = 1 + roll(40)
 			w.send(w.finding("UnauthorizedInstanceCreated"))
 			d := w.dispatcher()
 			for range 200 {
 				w.live(d, 20*time.Second, 20*time.Second)
 				if w.isDead() {
-					w.killAt, w.points, w.dead = 1+dice.IntN(60), 0, make(chan struct{})
+					w.killAt, w.points, w.dead = 1+roll(60), 0, make(chan struct{})
 					d = w.dispatcher()
 				}
 				perhaps()

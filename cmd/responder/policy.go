@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 
@@ -117,7 +118,8 @@ func needsOf(d *wiring.Definitions, catalogue responder.Catalogue) needs {
 	return needs{all: policyOf(d, catalogue, used), notices: parted(true), acting: parted(false), emails: slices.Contains(used, "SendEmail")}
 }
 
-// policyOf gives a statement a permission of each of the actions.
+// policyOf gives a statement a permission of each of the actions, but for what an
+// earlier one allows already.
 func policyOf(d *wiring.Definitions, catalogue responder.Catalogue, names []string) policyDocument {
 	document := policyDocument{Version: "2012-10-17", Statement: []policyStatement{}}
 	for _, name := range names {
@@ -126,10 +128,20 @@ func policyOf(d *wiring.Definitions, catalogue responder.Catalogue, names []stri
 			if i > 0 {
 				sid = fmt.Sprintf("%s%d", name, i+1)
 			}
-			document.Statement = append(document.Statement, policyStatement{sid, "Allow", p.Actions, p.Resources, p.Condition})
+			statement := policyStatement{sid, "Allow", p.Actions, p.Resources, p.Condition}
+			if !slices.ContainsFunc(document.Statement, statement.within) {
+				document.Statement = append(document.Statement, statement)
+			}
 		}
 	}
 	return document
+}
+
+// within reports whether another statement allows all that this one does, of the
+// same resources: what many actions look at is said once.
+func (s policyStatement) within(other policyStatement) bool {
+	return slices.Equal(s.Resource, other.Resource) && reflect.DeepEqual(s.Condition, other.Condition) &&
+		!slices.ContainsFunc(s.Action, func(action string) bool { return !slices.Contains(other.Action, action) })
 }
 
 // printPolicy prints the document, which stays good to be given to IAM: what

@@ -397,9 +397,11 @@ func TestPolicyFitsARole(t *testing.T) {
 	catalogue := actions.New(actions.Deps{})
 	acting := slices.DeleteFunc(slices.Sorted(maps.Keys(catalogue)), func(name string) bool { return catalogue[name].Spec().Kind == responder.Notice })
 	text, err := json.Marshal(policyOf(nil, catalogue, acting))
+	// As IAM counts it, where names are longest.
+	policy := strings.NewReplacer("${AWS::Partition}", "aws-us-gov", "${AWS::AccountId}", "012345670123").Replace(string(text))
 	const inline, stage = 10240, 2500 // characters
-	if err != nil || len(text) > inline-stage {
-		t.Errorf("the policy of %d actions has %d characters, %v", len(acting), len(text), err)
+	if err != nil || len(policy) > inline-stage {
+		t.Errorf("the policy of %d actions has %d characters, %v", len(acting), len(policy), err)
 	}
 }
 
