@@ -288,9 +288,11 @@ func (w *worker) consent(task Task, state *responder.StepState, leave leave) Out
 	for _, asking := range governing(w.run.Flow.Steps, task.Path) {
 		asked := w.run.Steps[asking]
 		switch {
-		case asked == nil, asked.Approval == nil && !asked.Dry: // not come to, or not to be asked
-		case asked.Approval == nil:
+		case bypassed(w.run, asking):
+		case asked != nil && asked.Approval == nil && asked.Dry:
 			return Recorded{Path: path, Would: w.would(task, state), Why: "the question about it was not asked: repairs were dry then"}
+		case asked == nil || asked.Approval == nil:
+			return Skipped{Path: path, Would: w.would(task, state), Why: "the question about it, step " + asking + ", was never asked"}
 		case !asked.Approval.Granted():
 			return Skipped{Path: path, Would: w.would(task, state), Why: said(asked.Approval)}
 		default:

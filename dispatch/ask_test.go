@@ -569,6 +569,8 @@ func TestFollowing(t *testing.T) {
 		"nothing after a no":      {"[{approve: {text: t}, on_deny: [approve: {text: t}, SendSlack: {}]}, remediate: {}]", "0.deny.0", "0.deny.1"},
 		"not what follows a no":   {"[{approve: {text: t}, on_deny: [remediate: {}]}, SendSlack: {}]", "0", "1"},
 		"a sequence that asks":    {"[approve: {text: t}, sequential: [SendSlack: {}, approve: {text: t}], remediate: {}]", "0", "1.0"},
+		"one that may fail first": {"[approve: {text: t}, {sequential: [check: {}, approve: {text: t}], on_error: continue}, remediate: {}]", "0", "1.0 2"},
+		"one that must be asked":  {"[approve: {text: t}, {sequential: [check: {}, approve: {text: t}], on_error: stop}, remediate: {}]", "0", "1.0"},
 		"an if that asks, or not": {"[approve: {text: t}, {if: ok, then: [approve: {text: t}]}, remediate: {}]", "0", "2"},
 	} {
 		w.load("approvers: {cli: true}\nflows: [{name: f, rule: UnauthorizedInstanceCreated, repairs: live, sequential: " + tt.steps + "}]")
@@ -581,6 +583,72 @@ func TestFollowing(t *testing.T) {
 		if got := strings.Join(found, " "); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
+	}
+}
+
+// TestNeverAsked: a repair whose question was not put, for whatever went wrong
+// before it, is not done; one that the flow leads past its question is.
+func TestNeverAsked(t *testing.T) {
+	const ok = "approve: {text: 'ok?', for: 20m}"
+	denied := &responder.Permanent{Err: errors.New("denied")}
+	for name, tt := range map[string]struct {
+		steps string
+		check error
+		done  int
+	}{
+		"its text comes to nothing":       {"{sequential: [approve: {text: '{{ event.detail.nope }}'}], on_error: continue}", nil, 0},
+		"its if cannot be judged":         {"{sequential: [{" + ok + ", if: 'int(event.detail.eventName) > 3'}], on_error: continue}", nil, 0},
+		"a failure before it":             {"{sequential: [check: {}, " + ok + "], on_error: continue}", denied, 0},
+		"a failure, and what follows it":  {"{sequential: [check: {}, " + ok + "], on_error: [SendSlack: {message: failed}]}", denied, 0},
+		"a failure beside others":         {"{parallel: [{sequential: [check: {}, " + ok + "]}, SendSlack: {message: a}], on_error: continue}", denied, 0},
+		"a failure deep before it":        {"{sequential: [{sequential: [check: {}]}, {sequential: [{if: rule == rule, then: [" + ok + "]}]}], on_error: continue}", denied, 0},
+		"another branch was faster":       {"{parallel: [{sequential: [wait: 2m, " + ok + "]}, wait: 1m], join: any}", nil, 0},
+		"an on_error that failed":         {"{sequential: [{check: {}, on_error: [check: {}, " + ok + "]}], on_error: continue}", denied, 0},
+		"its own if":                      {"{" + ok + ", if: rule == event}", nil, 1},
+		"the if of a group":               {"{sequential: [" + ok + "], if: rule == event, on_error: continue}", nil, 1},
+		"the other branch":                {"{if: rule == event, then: [" + ok + "], else: [SendSlack: {}]}", nil, 1},
+		"the other branch, else":          {"{if: rule == rule, then: [SendSlack: {}], else: [sequential: [" + ok + "]]}", nil, 1},
+		"a failure that did not happen":   {"{check: {}, on_error: [" + ok + "]}", nil, 1},
+		"a failure that was not come to":  {"{sequential: [{check: {}, on_error: [" + ok + "]}], if: rule == event}", nil, 1},
+		"a failure of a group that is ok": {"{sequential: [check: {}, SendSlack: {}], on_error: [" + ok + "]}", nil, 1},
+	} {
+		w := newWorld(t, askHead+"approvers: {slack: [U0CAROL]}\nflows: [{name: asking, rule: UnauthorizedInstanceCreated, repairs: live, sequential: ["+tt.steps+", remediate: {}]}]")
+		w.alive.answer = func(context.Context, int, responder.Call) (responder.Result, error) { return nil, tt.check }
+		w.send(w.finding("UnauthorizedInstanceCreated"))
+		w.live(w.dispatcher(), 5*time.Minute, 10*time.Second)
+		run := w.get("asking")
+		if run.State != responder.RunSucceeded || w.terminate.count() != tt.done {
+			t.Errorf("%s: terminated %d times\n%s", name, w.terminate.count(), outline(run))
+		}
+		if why := fmt.Sprint(run.Steps["1"].Result["why"]); tt.done == 0 && !strings.Contains(why, "never asked") {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+}
+
+// TestSecondNeverAsked: a yes to the first question does not stand in for a
+// second one that was not come to.
+func TestSecondNeverAsked(t *testing.T) {
+	w, d, run := asked(t, askHead+`
+approvers: {slack: [U0CAROL]}
+flows:
+  - name: asking
+    rule: UnauthorizedInstanceCreated
+    repairs: live
+    sequential: [approve: {text: first}, {sequential: [check: {}, approve: {text: second}], on_error: continue}, remediate: {}]
+`)
+	w.alive.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
+		return nil, &responder.Permanent{Err: errors.New("denied")}
+	}
+	if len(run.Steps["0"].Approval.Plan) != 1 {
+		t.Errorf("%+v", run.Steps["0"].Approval.Plan)
+	}
+	if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
+		t.Fatal(err)
+	}
+	w.live(d, 2*time.Minute, 10*time.Second)
+	if run = w.get("asking"); w.terminate.count() != 0 || run.Steps["2"].State != responder.StepSkipped {
+		t.Error(outline(run))
 	}
 }
 

@@ -66,7 +66,7 @@ func (f *follower) step(path string, step *responder.Step, perhaps bool) bool {
 		met = step.If == ""
 	case responder.StepVeto: // who vetoes need not be who approves: what was asked before still counts
 	case responder.StepSequential:
-		met = f.rest(list{path, step.Steps}, 0, maybe) && step.If == ""
+		met = f.rest(list{path, step.Steps}, 0, maybe) && step.If == "" && !passesBy(step)
 	case responder.StepParallel:
 		for i := range step.Steps {
 			f.step(child(path, i), &step.Steps[i], maybe)
@@ -82,6 +82,37 @@ func (f *follower) step(path string, step *responder.Step, perhaps bool) bool {
 		f.rest(list{join(path, branchError), step.OnError.Steps}, 0, true)
 	}
 	return met
+}
+
+// passesBy reports whether a run goes on where a group has failed: before, perhaps,
+// a question in it was asked.
+func passesBy(step *responder.Step) bool {
+	return step.OnError != nil && step.OnError.Policy != responder.PolicyStop
+}
+
+// bypassed reports whether a run has come past a question because its flow says so:
+// its own condition, or that of a group around it, was false, an if took the other
+// branch, or it is asked only after a failure that did not happen. A question that was
+// not asked for any other reason, a failure before it or a branch that was faster, is
+// one that nobody has answered.
+func bypassed(run *responder.Run, path string) bool {
+	if state := run.Steps[path]; state != nil && state.State == responder.StepSkipped {
+		return state.Approval == nil
+	}
+	l, _, _ := within(run.Flow.Steps, path)
+	if l.path == "" {
+		return false
+	}
+	holder := owner(l.path)
+	if state := run.Steps[holder]; state != nil {
+		switch branch := strings.TrimPrefix(l.path, holder+"."); {
+		case branch == branchError && state.State == responder.StepSucceeded:
+			return true
+		case (branch == branchThen || branch == branchElse) && state.Branch != "" && state.Branch != branch:
+			return true
+		}
+	}
+	return bypassed(run, holder)
 }
 
 // within gives the list that the step at a path stands in, and its place there;
