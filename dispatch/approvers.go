@@ -36,17 +36,45 @@ func isApprover(who responder.Identity, by responder.Approvers) bool {
 	return false
 }
 
-// isBarred reports whether somebody is the event's actor.
+// isBarred reports whether somebody is the event's actor, or might be: whoever
+// bears the same name, as a user, a session or at a machine, is taken for them.
 func isBarred(who responder.Identity, not responder.Barred) bool {
 	switch who.Kind {
 	case responder.IdentityCLI:
-		return slices.Contains(not.Names, who.ID)
+		return isNamed(who.ID, not.Names)
 	case responder.IdentitySlack:
 		return slices.Contains(not.Slack, who.ID)
 	case responder.IdentityIAM:
-		return slices.ContainsFunc(not.IAM, func(arn string) bool { return samePrincipal(roleOf(arn), roleOf(who.ID)) })
+		return isNamed(nameOf(who.ID), not.Names) || slices.ContainsFunc(not.IAM, func(own string) bool { return owns(own, who.ID) })
 	}
 	return true
+}
+
+// isNamed reports whether a name is among others, in whatever case.
+func isNamed(name string, others []string) bool {
+	return name != "" && slices.ContainsFunc(others, func(other string) bool { return strings.EqualFold(name, other) })
+}
+
+// owns reports whether an ARN, or a pattern of ARNs, of somebody is, or fits, an
+// ARN, its role, or either without its path.
+func owns(own, arn string) bool {
+	role := roleOf(arn)
+	return samePrincipal(roleOf(own), role) || fits(own, arn) || fits(own, role) || fits(own, withoutPath(role))
+}
+
+// nameOf gives the name of the user or the session that an ARN is of, "" for
+// others.
+func nameOf(arn string) string {
+	if _, session, ok := strings.Cut(arn, ":assumed-role/"); ok {
+		_, name, _ := strings.Cut(session, "/")
+		return name
+	}
+	for _, kind := range []string{":user/", ":federated-user/"} {
+		if _, name, ok := strings.Cut(arn, kind); ok {
+			return name[strings.LastIndexByte(name, '/')+1:]
+		}
+	}
+	return ""
 }
 
 // roleOf gives the role of a session, arn:aws:iam::ID:role/NAME of
@@ -103,16 +131,12 @@ func actorOf(event responder.Event, people map[string]person) responder.Barred {
 	}
 	arn := identity("arn")
 	add(&b.IAM, event.Principal(), arn)
-	add(&b.Names, identity("userName"))
-	if _, session, ok := strings.Cut(arn, ":assumed-role/"); ok {
-		_, name, _ := strings.Cut(session, "/")
-		add(&b.Names, name)
-	}
+	add(&b.Names, identity("userName"), nameOf(arn), nameOf(event.Principal()))
 	for _, name := range sortedKeys(people) {
 		p := people[name]
 		if slices.ContainsFunc(p.iam, func(own string) bool {
-			return isBarred(responder.Identity{Kind: responder.IdentityIAM, ID: own}, b)
-		}) || slices.ContainsFunc(append([]string{name}, p.names...), func(own string) bool { return slices.Contains(b.Names, own) }) {
+			return isNamed(nameOf(own), b.Names) || slices.ContainsFunc(b.IAM, func(arn string) bool { return owns(own, arn) })
+		}) || slices.ContainsFunc(append([]string{name}, p.names...), func(own string) bool { return isNamed(own, b.Names) }) {
 			add(&b.Slack, p.slack...)
 			add(&b.IAM, p.iam...)
 			add(&b.Names, p.names...)
