@@ -38,18 +38,20 @@ type Verifier interface {
 // at what it would touch.
 type Surveyor interface {
 	// Survey says what Do would touch, how that stands now, and how to put it
-	// back. It changes nothing. It is asked once a step, before the first attempt,
-	// and what it gives is kept in the run. Errors as Do's; never *Unknown.
+	// back. It changes nothing. It is asked before the first attempt, and what it
+	// gives is kept in the run; and before a later one where that was long ago, for
+	// the Targets alone. Errors as Do's; never *Unknown.
 	Survey(ctx context.Context, call Call) (Survey, error)
 }
 
 // Survey is what a repair found before it acted. It holds no secrets, and is
 // small: it is kept in a run.
 type Survey struct {
-	Targets []Target       `json:"targets,omitempty"` // all that Do would touch; empty: nothing is there (any more)
+	Targets []Target       `json:"targets,omitempty"` // all that Do would touch; empty: nothing is there (any more), and Do is not called
 	Found   map[string]any `json:"found,omitempty"`   // how it stands, for people: {"state": "running"}
 	Undo    []Binding      `json:"undo,omitempty"`    // repairs that put back what can be put back, in this order
 	Lasting []string       `json:"lasting,omitempty"` // what nothing puts back, a phrase each: "the user's password"
+	At      time.Time      `json:"at,omitzero"`       // when Targets were seen; set by who asks. Zero: too long ago to act on
 }
 
 // Target is a thing that a repair touches.
@@ -58,6 +60,8 @@ type Target struct {
 	Account string            `json:"account"`
 	Region  string            `json:"region,omitempty"` // "" of what is global
 	Tags    map[string]string `json:"tags,omitempty"`   // nil: it has none
+	// TagsUnknown: what tags it has could not be seen, as of what is not there yet.
+	TagsUnknown bool `json:"tags_unknown,omitempty"`
 }
 
 // Narrower is an extra ability: to name what one call needs. Without it that is

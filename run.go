@@ -181,7 +181,7 @@ type Attempt struct {
 	Unknown bool      `json:"unknown,omitempty"` // of a repair: nobody knows yet whether it acted
 	Lost    bool      `json:"lost,omitempty"`    // its worker died, or was told to stop: no fault of the other side
 	Verify  bool      `json:"verify,omitempty"`  // a look at whether it was done, not a try
-	Survey  bool      `json:"survey,omitempty"`  // a look at what there is, before the first try
+	Survey  bool      `json:"survey,omitempty"`  // a look at what there is, before a try
 }
 
 // Try reports whether the attempt was more than a look.

@@ -89,15 +89,23 @@ func (f foundInstances) there() []string {
 }
 
 // survey begins a survey of the instances that have not ended: in which state
-// each is.
+// each is. One that EC2 does not know may be known when it is acted on, so it is
+// a target, too; nobody can say what tags it has.
 func (f foundInstances) survey(call responder.Call) responder.Survey {
 	var survey responder.Survey
-	for _, id := range f.there() {
-		survey.Targets = append(survey.Targets, ec2Target(call, "instance", id, f.known[id].Tags))
+	for _, id := range f.ids {
+		state := string(f.state(id))
+		if slices.Contains(ended, f.state(id)) {
+			continue
+		}
+		target := ec2Target(call, "instance", id, f.known[id].Tags)
+		if state == "" {
+			target.TagsUnknown, state = true, "missing"
+		}
+		survey.Targets = append(survey.Targets, target)
 		if survey.Found == nil {
 			survey.Found = map[string]any{}
 		}
-		state := string(f.state(id))
 		same, _ := survey.Found[state].([]string)
 		survey.Found[state] = append(same, id)
 	}

@@ -48,12 +48,26 @@ func looks(state *responder.StepState) int {
 	return n
 }
 
-// surveys counts the looks before the first try that were not lost, since the run
-// was last retried.
+// surveys counts the looks at what there is that failed in a row, and were not
+// lost, since the run was last retried.
 func surveys(state *responder.StepState) int {
 	n := 0
-	for _, a := range state.Attempts[state.Retried:] {
-		if a.Survey && !a.Lost {
+	for i := len(state.Attempts) - 1; i >= state.Retried && failedLook(state.Attempts[i]); i-- {
+		if !state.Attempts[i].Lost {
+			n++
+		}
+	}
+	return n
+}
+
+func failedLook(a responder.Attempt) bool { return a.Survey && (a.Error != "" || a.Lost) }
+
+// found counts the looks at what there is that found out, in a row, since the run
+// was last retried. Lost ones between them count for nothing.
+func found(state *responder.StepState) int {
+	n := 0
+	for i := len(state.Attempts) - 1; i >= state.Retried && state.Attempts[i].Survey; i-- {
+		if !failedLook(state.Attempts[i]) {
 			n++
 		}
 	}

@@ -178,6 +178,9 @@ func (f fence) within(s *responder.Scope) held {
 	return held{}
 }
 
+// tagsUnknown is why a scope that asks for tags holds what may have any.
+const tagsUnknown = "its tags are not known"
+
 // denied says by what a target is in an area, "" if it is not.
 func denied(a *responder.Area, t responder.Target) string {
 	if fitting(a.Accounts, t.Account) != "" {
@@ -188,6 +191,9 @@ func denied(a *responder.Area, t responder.Target) string {
 	}
 	if pattern := fitsARN(a.Resources, t.ARN); pattern != "" {
 		return pattern
+	}
+	if t.TagsUnknown && len(a.Tags) > 0 {
+		return tagsUnknown
 	}
 	for _, key := range sortedKeys(a.Tags) {
 		if value, tagged := t.Tags[key]; tagged && fitting(a.Tags[key], value) != "" {
@@ -206,6 +212,8 @@ func notAllowed(a *responder.Area, t responder.Target) string {
 		return "region " + regionOf(t)
 	case a.Resources != nil && fitsARN(a.Resources, t.ARN) == "":
 		return "none of " + strings.Join(a.Resources, ", ")
+	case a.Tags != nil && t.TagsUnknown:
+		return tagsUnknown
 	}
 	for _, key := range sortedKeys(a.Tags) {
 		if value, tagged := t.Tags[key]; !tagged || fitting(a.Tags[key], value) == "" {

@@ -28,20 +28,33 @@ type look string
 
 const (
 	verifying look = "verify" // whether it was done
-	surveying look = "survey" // what there is, before the first try
+	surveying look = "survey" // what there is, before a try
 )
 
+// surveyFor is how long what a repair saw is true enough to act on.
+const surveyFor = 5 * time.Minute
+
 // looks says whether a task is only to look. A repair that can sees what there is
-// before it is tried for the first time.
+// before it is tried for the first time, and again where that is long ago.
 func (w *worker) looks(task Task, state *responder.StepState) look {
 	_, able := w.Catalogue[state.Action].(responder.Surveyor)
 	switch {
 	case task.Verb == Verify:
 		return verifying
-	case able && state.Kind == responder.Repair && state.Survey == nil && lastTry(state) == nil:
+	case able && state.Kind == responder.Repair && w.unseen(state):
 		return surveying
 	}
 	return ""
+}
+
+// unseen reports whether it is not known, or not any more, what a repair would
+// touch. Of one that was tried without a look nothing that is found now says how
+// it stood before.
+func (w *worker) unseen(state *responder.StepState) bool {
+	if state.Survey == nil {
+		return lastTry(state) == nil
+	}
+	return w.now().Sub(state.Survey.At) > surveyFor
 }
 
 // flight readies an attempt of a step that has begun.
@@ -174,6 +187,9 @@ func (f flight) do(ctx context.Context) (l landing) {
 		return l
 	case surveying:
 		l.survey, l.err = f.action.(responder.Surveyor).Survey(ctx, f.call)
+		if v, ok := f.action.(responder.Verifier); ok && l.err == nil && len(l.survey.Targets) == 0 {
+			l.verdict, l.err = v.Verify(ctx, f.call)
+		}
 		return l
 	}
 	l.result, l.err = f.action.Do(ctx, f.call)
@@ -193,7 +209,9 @@ func (f flight) verdict(l landing, lost bool) Outcome {
 }
 
 // surveyed says what a look before a repair found. A look does nothing, so
-// whatever is not said to be for good may be tried again.
+// whatever is not said to be for good may be tried again. Where nothing is there,
+// the action was asked, too, whether that is what it is for: a user who is gone is
+// as good as deleted, a trail that is gone does not log.
 func (f flight) surveyed(l landing, lost, late bool) Outcome {
 	o := Surveyed{Path: Path(f.path)}
 	var (
@@ -203,6 +221,7 @@ func (f flight) surveyed(l landing, lost, late bool) Outcome {
 	)
 	switch {
 	case l.err == nil:
+		o.Done = l.verdict == responder.VerdictDone
 		o.Found, o.Err = boundSurvey(l.survey)
 	case errors.As(l.err, &stop), errors.As(l.err, &permanent):
 		o.Err = &responder.Permanent{Err: l.err}

@@ -60,7 +60,7 @@ type Recorded struct {
 type Attempting struct {
 	Path
 	Verify bool // a look at whether it was done
-	Survey bool // a look at what there is, before the first try
+	Survey bool // a look at what there is, before a try
 }
 
 // Tried: the attempt is over. Err is nil, *responder.Stop, *responder.Transient,
@@ -78,11 +78,12 @@ type Verified struct {
 	Err     error
 }
 
-// Surveyed: the look before a repair is over. Without Found, Err says why:
+// Surveyed: the look at what a repair would touch is over. Without Found, Err says why:
 // *responder.Transient, ErrLost, or what is for good.
 type Surveyed struct {
 	Path
 	Found *responder.Survey
+	Done  bool // nothing is there, and so what the repair is for is done
 	Err   error
 }
 
@@ -314,15 +315,42 @@ func (o Surveyed) apply(c *change) {
 	var transient *responder.Transient
 	c.finish(o.Err, false)
 	switch {
+	case o.Err == nil && len(o.Found.Targets) == 0 && found(c.state) == 1:
+		c.state.Error = "" // what was just made is not always seen at once: look once more
+		c.wait(delay(retryOf(c.step, responder.Check), 1, 0, c.jitter))
+	case o.Err == nil && len(o.Found.Targets) == 0 && !o.Done:
+		c.state.Survey = c.known(o.Found)
+		c.fail(errors.New(nothingThere))
+	case o.Err == nil && len(o.Found.Targets) == 0:
+		c.end(responder.StepSucceeded)
+		c.state.Survey, c.state.Error, c.state.Result = c.known(o.Found), "", remark("", nothingThere)
 	case o.Err == nil:
-		c.state.State, c.state.Survey, c.state.Error = responder.StepRunning, o.Found, ""
+		c.state.State, c.state.Survey, c.state.Error = responder.StepRunning, c.known(o.Found), ""
 	case errors.Is(o.Err, ErrLost):
 		c.lose(o.Err)
 	case errors.As(o.Err, &transient) && surveys(c.state) < retryOf(c.step, responder.Check).Attempts:
 		c.wait(delay(retryOf(c.step, responder.Check), surveys(c.state), transient.After, c.jitter))
+	case lastTry(c.state) != nil:
+		c.fail(fmt.Errorf("it was not tried again: it could not be seen what there is: %w", o.Err))
 	default:
 		c.fail(fmt.Errorf("nothing was done: it could not be seen what there is: %w", o.Err))
 	}
+}
+
+// nothingThere is why a repair ends without having been tried.
+const nothingThere = "nothing is there to act on"
+
+// known gives what a repair knows after a look: what was found. Once it was tried,
+// that counts only for what the next try would touch; how all stood before the
+// first stays as it was.
+func (c *change) known(found *responder.Survey) *responder.Survey {
+	known := *found
+	if first := c.state.Survey; first != nil && lastTry(c.state) != nil {
+		known = *first
+		known.Targets = found.Targets
+	}
+	known.At = c.now
+	return &known
 }
 
 // unsure is the error of a repair of which nobody found out whether it was done.

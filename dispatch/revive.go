@@ -126,6 +126,7 @@ func (r reviver) step(path string, step *responder.Step, all bool) {
 // reset readies a step that does something. What was resolved stays so, and what
 // was tried stays known; a step that came to no attempt begins anew.
 func (r reviver) reset(path string, state *responder.StepState) {
+	agedSurvey(state)
 	if !over(state.State) {
 		return // it goes on
 	}
@@ -135,12 +136,22 @@ func (r reviver) reset(path string, state *responder.StepState) {
 		return
 	}
 	state.State, state.Error, state.Result, state.Due = responder.StepRunning, "", nil, time.Time{}
-	if lastTry(state) == nil {
-		state.Survey = nil // nothing was done: what there is now is looked at
-	}
 	state.Retried = len(state.Attempts)
 	if !state.Approval.Granted() { // it is asked about anew
 		state.Approval = nil
+	}
+}
+
+// agedSurvey has what there is looked at anew before the step is tried again.
+func agedSurvey(state *responder.StepState) {
+	switch {
+	case state.Survey == nil:
+	case lastTry(state) == nil: // nothing was done: all that was found is past
+		state.Survey = nil
+	default:
+		aged := *state.Survey
+		aged.At = time.Time{}
+		state.Survey = &aged
 	}
 }
 

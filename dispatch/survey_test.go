@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/memory"
 )
 
 // surveyor is a repair that sees what it would touch: its ids, as instances.
@@ -80,7 +81,7 @@ func TestARepairLooksBeforeItActs(t *testing.T) {
 		{"denied", fails(9, &responder.Permanent{Err: errors.New("denied")}), 1, 0, responder.StepFailed, "nothing was done: it could not be seen what there is: denied"},
 		{"a check's no", fails(9, &responder.Stop{Reason: "no"}), 1, 0, responder.StepFailed, "nothing was done: it could not be seen what there is: no"},
 		{"a panic", func(int, responder.Call) (responder.Survey, error) { panic("odd") }, 3, 0, responder.StepFailed, "nothing was done: it could not be seen what there is: the action panicked: odd"},
-		{"nothing is there", targets(0), 1, 1, responder.StepSucceeded, ""},
+		{"nothing is there, and it is not done", targets(0), 2, 0, responder.StepFailed, "nothing is there to act on"},
 		{"too much is there", targets(10_000), 1, 0, responder.StepFailed, "nothing was done: it could not be seen what there is: it would touch 10000 things; one repair touches at most 1000"},
 	}
 	for _, tt := range tests {
@@ -94,7 +95,7 @@ func TestARepairLooksBeforeItActs(t *testing.T) {
 			if *seen != tt.seen || w.terminate.count() != tt.done || step.State != tt.state || step.Error != tt.err {
 				t.Errorf("looked %d times, did %d times: %s %q\n%s", *seen, w.terminate.count(), step.State, step.Error, outline(run))
 			}
-			if (step.Survey != nil) != (tt.done > 0) {
+			if (step.Survey != nil) != (tt.done > 0 || tt.err == nothingThere) {
 				t.Errorf("found %+v", step.Survey)
 			}
 		})
@@ -188,5 +189,132 @@ func TestKilledWhileItLooks(t *testing.T) {
 		if run.State != responder.RunSucceeded || run.Steps["2"].Survey == nil || *seen > 2 || w.terminate.count() > 2 {
 			t.Errorf("killed at %d: looked %d times, did %d times\n%s", at, *seen, w.terminate.count(), outline(run))
 		}
+	}
+}
+
+// TestWhereNothingIsThereNothingIsDone: whoever sees nothing could be judged by
+// no guard, and yet find something a moment later. So it is looked once more, and
+// nothing is done.
+func TestWhereNothingIsThereNothingIsDone(t *testing.T) {
+	none := func(int, responder.Call) (responder.Survey, error) { return responder.Survey{}, nil }
+	late := func(n int, call responder.Call) (responder.Survey, error) {
+		if n == 1 {
+			return responder.Survey{}, nil
+		}
+		return instances(call), nil
+	}
+	tests := []struct {
+		name    string
+		sees    func(int, responder.Call) (responder.Survey, error)
+		verdict responder.Verdict
+		state   responder.StepStatus
+		done    int
+		guard   any
+	}{
+		{"gone, as it is to be", none, responder.VerdictDone, responder.StepSucceeded, 0, nil},
+		{"gone, and needed", none, responder.VerdictNotDone, responder.StepFailed, 0, nil},
+		{"gone, and nobody knows", none, responder.VerdictUnknown, responder.StepFailed, 0, nil},
+		{"seen late, and protected", late, responder.VerdictDone, responder.StepSkipped, 0, GuardProtected},
+	}
+	for _, tt := range tests {
+		w := fencedWorld(t, "", `protected: ["arn:aws:ec2:*:*:instance/i-1"]`)
+		seen := w.sees(tt.sees)
+		w.terminate.verify = func(int) (responder.Verdict, error) { return tt.verdict, nil }
+		w.send(w.finding("UnauthorizedInstanceCreated"))
+		w.live(w.dispatcher(), time.Minute, time.Second)
+		run := w.get("f")
+		step := run.Steps["0"]
+		if step.State != tt.state || w.terminate.count() != tt.done || *seen != 2 || step.Result[guardKey] != tt.guard {
+			t.Errorf("%s: looked %d times, did %d times, %v\n%s", tt.name, *seen, w.terminate.count(), step.Result, outline(run))
+		}
+		if tt.state == responder.StepSucceeded && step.Result["why"] != nothingThere {
+			t.Errorf("%s: %v", tt.name, step.Result)
+		}
+	}
+}
+
+// TestWhatWasSeenGetsOld: guards judge what is there now, however long ago it was
+// looked at first; what puts a repair back is how it stood before the first try.
+func TestWhatWasSeenGetsOld(t *testing.T) {
+	tests := []struct {
+		name    string
+		retry   string
+		between func(t *testing.T, w *world, halts *memory.Halts)
+		first   error // of the first try
+		looked  int
+		tried   int
+	}{
+		{"at once", "", nil, nil, 1, 1},
+		{"tried again soon", ", retry: {backoff: 10s}", nil, errBusy, 1, 2},
+		{"tried again later", ", retry: {backoff: 40m, cap: 40m}", nil, errBusy, 2, 1},
+		{"failed, and retried", "", retry, &responder.Permanent{Err: errors.New("denied")}, 2, 1},
+		{"halted, and retried", "", func(t *testing.T, w *world, halts *memory.Halts) {
+			if _, err := halts.Resume(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+			retry(t, w, halts)
+		}, nil, 2, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := fencedWorld(t, `scope: {deny: {tags: {responder: hands-off}}}`, "")
+			w.load(strings.NewReplacer("EXTRA", "", "GUARDS", `scope: {deny: {tags: {responder: hands-off}}}`, "remediate: {}", "{remediate: {}"+tt.retry+"}").Replace(fenced))
+			halts := &memory.Halts{}
+			w.config.Halts = halts
+			tag := ""
+			seen := w.sees(func(n int, call responder.Call) (responder.Survey, error) {
+				if tt.tried == 0 && n == 1 {
+					if err := halts.Halt(t.Context(), responder.Halt{By: "ann", At: w.clock.Now()}); err != nil {
+						t.Error(err)
+					}
+				}
+				s := instances(call)
+				s.Found = map[string]any{"look": float64(n)}
+				s.Lasting = []string{fmt.Sprint("look ", n)}
+				for i := range s.Targets {
+					s.Targets[i].Tags = map[string]string{"responder": tag}
+				}
+				return s, nil
+			})
+			w.terminate.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
+				if n == 1 {
+					return nil, tt.first
+				}
+				return nil, nil
+			}
+			w.send(w.finding("UnauthorizedInstanceCreated"))
+			d := w.dispatcher()
+			w.turn(d)
+			if run := w.get("f"); run.Steps["0"].Survey == nil || run.Steps["0"].Survey.At.IsZero() {
+				t.Errorf("found %+v", run.Steps["0"].Survey)
+			}
+			tag = "hands-off"
+			if tt.between != nil {
+				tt.between(t, w, halts)
+			}
+			w.live(d, time.Hour, 10*time.Second)
+			run := w.get("f")
+			step := run.Steps["0"]
+			if *seen != tt.looked || w.terminate.count() != tt.tried || (step.Result[guardKey] == GuardScope) != (tt.looked > 1) {
+				t.Errorf("looked %d times, tried %d times\n%s", *seen, w.terminate.count(), outline(run))
+			}
+			want := 1
+			if tt.tried == 0 {
+				want = 2 // nothing was done before
+			}
+			if got := step.Survey; got.Found["look"] != float64(want) || got.Lasting[0] != fmt.Sprint("look ", want) || (got.Targets[0].Tags["responder"] != "") != (tt.looked > 1) {
+				t.Errorf("kept %+v", got)
+			}
+		})
+	}
+}
+
+var errBusy = &responder.Transient{Err: errors.New("busy")}
+
+// retry retries the world's only run.
+func retry(t *testing.T, w *world, _ *memory.Halts) {
+	t.Helper()
+	if _, err := w.control().Retry(t.Context(), w.get("f").ID, "bob"); err != nil {
+		t.Fatal(err)
 	}
 }
