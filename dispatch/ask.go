@@ -284,7 +284,7 @@ func (w *worker) consent(task Task, state *responder.StepState, leave leave) Out
 		Step: task.Path, Action: state.Action, Params: state.Params,
 		Account: w.scene.event.Account(), Region: w.scene.event.Region(),
 	}
-	approved := false
+	approved, old := false, []string(nil)
 	for _, asking := range governing(w.run.Flow.Steps, task.Path) {
 		asked := w.run.Steps[asking]
 		switch {
@@ -299,22 +299,42 @@ func (w *worker) consent(task Task, state *responder.StepState, leave leave) Out
 			if err := w.stands(asking, asked.Approval, own); err != nil {
 				return Tried{Path: path, Err: &responder.Permanent{Err: err}}
 			}
+			if outlived(w.run, asked.Approval, w.now()) {
+				old = append(old, asking)
+				continue
+			}
 			approved = approved || !asked.Approval.Veto
 		}
 	}
-	switch {
-	case state.Approval != nil:
+	needed := leave.repairs == responder.RepairsApprove && !approved || slices.ContainsFunc(old, func(asking string) bool { return !w.run.Steps[asking].Approval.Veto })
+	switch own.Would = w.would(task, state); {
+	case len(old) > 1: // nobody can be asked one question in the place of several
+		return Tried{Path: path, Err: &responder.Permanent{Err: fmt.Errorf("what was decided at the steps %s does not count any more: run it again", listed(old))}}
+	case state.Approval != nil && !outlived(w.run, state.Approval, w.now()) && !(needed && state.Approval.Veto):
 		if err := w.stands(task.Path, state.Approval, own); err != nil {
 			return Tried{Path: path, Err: &responder.Permanent{Err: err}}
 		}
-	case leave.repairs == responder.RepairsApprove && !approved:
-		return w.askFor(task, state, own)
+	case len(old) == 1 && needed == !w.run.Steps[old[0]].Approval.Veto:
+		return w.asked(task.Path, askText(w.run, own), *locate(w.run.Flow.Steps, old[0]).Ask, !needed, []responder.Planned{own})
+	case needed, state.Approval != nil:
+		return w.askFor(task, own)
 	}
 	return nil
 }
 
+// maxYes is how long what was decided counts.
+const maxYes = 24 * time.Hour
+
+// outlived reports whether what was decided does not count any more: it is too old,
+// or somebody has cancelled the run since. Then it is asked anew.
+func outlived(run *responder.Run, a *responder.Approval, now time.Time) bool {
+	return now.Sub(a.At) > maxYes || slices.ContainsFunc(run.Audit, func(entry responder.Audit) bool {
+		return entry.What == responder.DeedCancel && !entry.At.Before(a.At)
+	})
+}
+
 // askFor puts a repair that no step has asked about to those who approve.
-func (w *worker) askFor(task Task, state *responder.StepState, own responder.Planned) Outcome {
+func (w *worker) askFor(task Task, own responder.Planned) Outcome {
 	ask := task.Step.Ask
 	if ask == nil { // the flow has come to ask since
 		ask = w.Flows().approvers(w.run.Flow.Name)
@@ -322,7 +342,6 @@ func (w *worker) askFor(task Task, state *responder.StepState, own responder.Pla
 	if ask == nil || ask.By.None() {
 		return Tried{Path: Path(task.Path), Err: &responder.Permanent{Err: errors.New("it is to be approved, and the flow names nobody who does")}}
 	}
-	own.Would = w.would(task, state)
 	return w.asked(task.Path, askText(w.run, own), *ask, false, []responder.Planned{own})
 }
 

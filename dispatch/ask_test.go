@@ -627,6 +627,79 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
+// TestOldYes: what was decided more than a day ago, or before somebody cancelled the
+// run, does not count: the same people are asked anew, about the repair itself.
+func TestOldYes(t *testing.T) {
+	waiting := func(flow, wait string) string {
+		return strings.Replace(flow, "- remediate", "- wait: "+wait+"\n      - remediate", 1)
+	}
+	cancelled := func(w *world, run *responder.Run) {
+		if _, err := w.control().Cancel(t.Context(), run.ID, "carol", "changed my mind"); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(time.Minute)
+		if _, err := w.control().Retry(t.Context(), run.ID, "bob"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	veto := strings.NewReplacer("approve:\n", "veto:\n").Replace(askingFlow)
+	both := strings.Replace(askingFlow, "- remediate", "- veto: {text: objections, by: {slack: [U0CAROL]}, for: 1m}\n      - remediate", 1)
+	for name, tt := range map[string]struct {
+		flow   string
+		then   func(w *world, run *responder.Run)
+		asked  bool // anew
+		veto   bool
+		failed bool
+	}{
+		"on the same day":                 {waiting(askingFlow, "23h"), nil, false, false, false},
+		"the day after":                   {waiting(askingFlow, "25h"), nil, true, false, false},
+		"cancelled and retried":           {waiting(askingFlow, "1h"), cancelled, true, false, false},
+		"nobody objected, the day before": {waiting(veto, "25h"), nil, true, true, false},
+		"repairs to approve":              {strings.Replace(waiting(askingFlow, "25h"), "repairs: live", "repairs: approve", 1), nil, true, false, false},
+		"several questions":               {waiting(both, "25h"), nil, false, false, true},
+	} {
+		w, d, run := asked(t, tt.flow)
+		if a := run.Steps["0"].Approval; !a.Veto {
+			if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.live(d, 35*time.Minute, time.Minute)
+		if tt.then != nil {
+			tt.then(w, w.get("asking"))
+		}
+		w.live(d, 26*time.Hour, 10*time.Minute)
+		run = w.get("asking")
+		var again *responder.Approval
+		for path, state := range run.Steps {
+			if path != "0" && state.Kind == responder.Repair {
+				again = state.Approval
+			}
+		}
+		if (again != nil) != tt.asked || (run.State == responder.RunFailed) != tt.failed || again != nil && again.Veto != tt.veto {
+			t.Errorf("%s: asked anew %+v\n%s", name, again, outline(run))
+		}
+		if tt.asked && again != nil && !tt.veto && (w.terminate.count() != 0 || mustJSON(t, again.By) != mustJSON(t, run.Steps["0"].Approval.By)) {
+			t.Errorf("%s: terminated %d times, asks %+v", name, w.terminate.count(), again.By)
+		}
+		if done := w.terminate.count() == 1; done != (tt.veto || !tt.asked && !tt.failed) {
+			t.Errorf("%s: done %v\n%s", name, done, outline(run))
+		}
+	}
+	// Who is asked anew, and says yes, is heeded.
+	w, d, run := asked(t, waiting(askingFlow, "25h"))
+	for range 2 {
+		if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
+			t.Fatal(err)
+		}
+		w.live(d, 25*time.Hour+5*time.Minute, 5*time.Minute)
+		run = w.get("asking")
+	}
+	if run.State != responder.RunSucceeded || w.terminate.count() != 1 {
+		t.Error(outline(run))
+	}
+}
+
 // TestNeverAsked: a repair whose question was not put, for whatever went wrong
 // before it, is not done; one that the flow leads past its question is.
 func TestNeverAsked(t *testing.T) {
