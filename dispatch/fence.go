@@ -63,7 +63,7 @@ func (w *worker) fence(task Task, flow responder.Flow) fence {
 		run: w.run, path: task.Path, flow: w.run.Flow.Name,
 		account: w.scene.event.Account(), region: w.scene.event.Region(),
 		survey:   w.run.Steps[task.Path].Survey,
-		rules:    []*responder.Guards{w.run.Flow.Guards, flow.Guards},
+		rules:    []*responder.Guards{w.run.Flow.Guards, flow.Guards, {Protected: w.Flows().protected}},
 		limits:   stricterLimits(LimitsOf(w.run.Flow.Guards), LimitsOf(flow.Guards)),
 		ownRoles: w.guards.ownRoles, own: w.guards.own,
 	}

@@ -15,6 +15,8 @@ type Flows struct {
 	byName map[string]*loaded
 	plain  map[string]string // addresses written in plain text, by the mark that runs know them by
 	people map[string]person // who may be asked, by their names
+
+	protected []string // patterns of ARNs that no run touches, whatever has become of its flow
 }
 
 // loaded is a flow ready to be matched.

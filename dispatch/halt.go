@@ -46,26 +46,54 @@ func Halted(run responder.RunSummary, halt responder.Halt) bool {
 
 // open asks whether a repair may be tried at all: whether its flow is halted. If
 // it is, the step is left as it is, and the run will be parked.
-func (w *worker) open(ctx context.Context, task Task) bool {
+func (w *worker) open(ctx context.Context, path string) bool {
+	why, err := w.closed(ctx)
+	return w.heeds(path, why, err)
+}
+
+// closed says why the run's flow repairs nothing for now, "" if it does.
+func (w *worker) closed(ctx context.Context) (string, error) {
 	timed, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	why, err := w.halted(timed, w.run.Flow.Name)
+	return w.halted(timed, w.run.Flow.Name)
+}
+
+// heeds does what follows from a halt, or from one that cannot be read, and
+// reports whether the repair may be tried.
+func (w *worker) heeds(path, why string, err error) bool {
 	switch {
 	case err != nil:
-		w.unasked(task, err)
+		w.unasked(path, err)
 		return false
 	case why != "":
-		w.halt(task, GuardHalt, why)
+		w.halt(path, GuardHalt, why)
 		return false
 	}
 	return true
 }
 
+// still gives those of the attempts whose marks are stored that may be made. Halts
+// are read once more: whoever halts later sees the mark in the run, and knows that
+// the attempt is under way. What may not be made is taken back.
+func (w *worker) still(ctx context.Context, starting []flight) []flight {
+	return slices.DeleteFunc(starting, func(f flight) bool {
+		if f.kind != responder.Repair || f.look != "" || w.run.Undoes != nil {
+			return false
+		}
+		why, err := w.closed(ctx)
+		if err == nil && why == "" {
+			return false
+		}
+		w.cancel([]flight{f})
+		return !w.heeds(f.path, why, err)
+	})
+}
+
 // halt leaves all repairs of the run for now.
-func (w *worker) halt(task Task, guard, why string) {
+func (w *worker) halt(path, guard, why string) {
 	w.haltedBy = why
-	w.Held(HeldReport{Flow: w.run.Flow.Name, Action: w.run.Steps[task.Path].Action, Guard: guard})
-	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("step", task.Path).Str("guard", guard).Str("why", why).Msg("its flow is halted: the run parks before its repair")
+	w.Held(HeldReport{Flow: w.run.Flow.Name, Action: w.run.Steps[path].Action, Guard: guard})
+	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("step", path).Str("guard", guard).Str("why", why).Msg("its flow is halted: the run parks before its repair")
 }
 
 // left reports whether a task is a repair of a flow that is halted.
@@ -76,10 +104,10 @@ func (w *worker) left(task Task) bool {
 
 // unasked is what becomes of a step whose guards cannot be asked: it waits as
 // after an attempt that was lost.
-func (w *worker) unasked(task Task, err error) {
-	w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", task.Path).Msg("the guards cannot be asked: nothing is repaired")
-	w.apply(Attempting{Path: Path(task.Path), Survey: true})
-	w.apply(Surveyed{Path: Path(task.Path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
+func (w *worker) unasked(path string, err error) {
+	w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", path).Msg("the guards cannot be asked: nothing is repaired")
+	w.apply(Attempting{Path: Path(path), Survey: true})
+	w.apply(Surveyed{Path: Path(path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
 }
 
 // breaker counts the runs of a flow that touch a thing, and halts the flow if

@@ -177,3 +177,74 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("did %d times after it was resumed, %v", w.terminate.count(), w.states())
 	}
 }
+
+type haltStore = responder.Halts
+
+// lateHalts halts after a number of reads, when whoever read has not acted yet.
+type lateHalts struct {
+	haltStore
+	after, reads int
+	then         func() error
+}
+
+func (h *lateHalts) Halts(ctx context.Context) ([]responder.Halt, error) {
+	all, err := h.haltStore.Halts(ctx)
+	if h.reads++; h.reads == h.after {
+		err = errors.Join(err, h.then())
+	}
+	return all, err
+}
+
+// TestHaltWhileTheMarkIsStored: a halt that comes between the question and the
+// write that marks the attempt is heeded before anything is done.
+func TestHaltWhileTheMarkIsStored(t *testing.T) {
+	w := fencedWorld(t, "", "")
+	halts := &lateHalts{haltStore: &memory.Halts{}, after: 2} // before the look, before the attempt
+	halts.then = func() error {
+		return halts.Halt(t.Context(), responder.Halt{By: "ann", Why: "an incident", At: w.clock.Now()})
+	}
+	w.config.Halts = halts
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	d := w.dispatcher()
+	w.live(d, time.Minute, 5*time.Second)
+	run := w.get("f")
+	if run.State != responder.RunParked || run.Cause != "halted by ann: an incident" || w.terminate.count() != 0 || lastTry(run.Steps["0"]) != nil {
+		t.Errorf("did %d times: %s", w.terminate.count(), outline(run))
+	}
+	if _, err := halts.Resume(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.control().Retry(t.Context(), run.ID, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	w.live(d, time.Minute, 5*time.Second)
+	if run = w.get("f"); run.State != responder.RunSucceeded || w.terminate.count() != 1 {
+		t.Errorf("resumed: %s", outline(run))
+	}
+}
+
+// TestHaltsThatCannotBeReadOnceMore: what was marked is taken back, too, where
+// nobody can tell whether it may be made.
+func TestHaltsThatCannotBeReadOnceMore(t *testing.T) {
+	w := fencedWorld(t, "", "")
+	down := true
+	halts := &lateHalts{haltStore: &memory.Halts{}, after: 3}
+	halts.then = func() error {
+		if !down {
+			return nil
+		}
+		down = false
+		return errors.New("down")
+	}
+	w.config.Halts = halts
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	d := w.dispatcher()
+	w.turn(d)
+	if run := w.get("f"); w.terminate.count() != 0 || lastTry(run.Steps["0"]) != nil || !strings.Contains(run.Steps["0"].Error, "the guards cannot be asked: halts: down") {
+		t.Errorf("did %d times: %s", w.terminate.count(), outline(run))
+	}
+	w.live(d, time.Minute, time.Second)
+	if run := w.get("f"); run.State != responder.RunSucceeded || w.terminate.count() != 1 {
+		t.Error(outline(run))
+	}
+}

@@ -53,6 +53,7 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 		l.source(s)
 	}
 	l.checkDefaults()
+	l.set.protected = l.protected
 	for _, raw := range l.flows {
 		l.flow(raw)
 	}

@@ -20,6 +20,11 @@ import (
 // target that cannot be found in the event must never widen what is acted on.
 // For a notice an optional one that came to nothing is left out.
 func CheckParams(spec responder.Spec, params map[string]any) (map[string]any, error) {
+	return checkParams(spec, params, false)
+}
+
+// checkParams is CheckParams; in what is verbatim `{{` is text like any other.
+func checkParams(spec responder.Spec, params map[string]any, verbatim bool) (map[string]any, error) {
 	var faults []error
 	checked := make(map[string]any, len(params))
 	for _, p := range spec.Params {
@@ -33,7 +38,7 @@ func CheckParams(spec responder.Spec, params map[string]any) (map[string]any, er
 		case p.Required || given && spec.Kind != responder.Notice:
 			faults = append(faults, fmt.Errorf("parameter %s of %s is empty", p.Name, spec.Name))
 		}
-		if spec.Kind != responder.Notice && unresolved(conformed) {
+		if spec.Kind != responder.Notice && !verbatim && unresolved(conformed) {
 			faults = append(faults, fmt.Errorf("parameter %s of %s is not resolved", p.Name, spec.Name))
 		}
 	}

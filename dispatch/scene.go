@@ -137,7 +137,7 @@ func (s scene) resolve(run *responder.Run, task Task, spec responder.Spec, env m
 		return params, nil, err
 	}
 	if task.Step.Verbatim {
-		params, err := CheckParams(spec, task.Step.Params)
+		params, err := checkParams(spec, task.Step.Params, true)
 		return params, nil, err
 	}
 	var escape func(string) string

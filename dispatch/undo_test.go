@@ -270,7 +270,8 @@ func TestUndoRefused(t *testing.T) {
 	}
 }
 
-// TestUndoRendersNothing: what was found is not a text of the flow's author.
+// TestUndoRendersNothing: what was found is not a text of the flow's author, so
+// braces in it are text like any other.
 func TestUndoRendersNothing(t *testing.T) {
 	w := undoWorld(t, "")
 	w.sees(func(_ int, call responder.Call) (responder.Survey, error) {
@@ -279,7 +280,7 @@ func TestUndoRendersNothing(t *testing.T) {
 		return s, nil
 	})
 	run := w.undone(w.repaired().ID, "1")
-	if state := run.Steps["0"]; state == nil || state.State != responder.StepFailed || !strings.Contains(state.Error, "reason of Start is not resolved") || w.started() != "" {
+	if state := run.Steps["0"]; state == nil || state.State != responder.StepSucceeded || state.Params["reason"] != "{{ rule }}" {
 		t.Errorf("%s%+v", outline(run), state)
 	}
 }
@@ -384,4 +385,17 @@ func (b *brittle) Create(ctx context.Context, run *responder.Run) error {
 
 func (b *brittle) Save(ctx context.Context, run *responder.Run) error {
 	return errors.Join(b.RunStore.Save(ctx, run), b.lost())
+}
+
+// TestAnUndoLeavesWhatIsProtectedNow also where its flow is not there any more.
+func TestAnUndoLeavesWhatIsProtectedNow(t *testing.T) {
+	for _, name := range []string{"f", "another"} {
+		w := undoWorld(t, "")
+		old := w.repaired()
+		w.load("protected: ['arn:aws:ec2:*']\n" + strings.NewReplacer("name: f", "name: "+name, "GUARDS", "").Replace(undoFlow))
+		run := w.undone(old.ID, "")
+		if got := run.Steps["0"].Result[guardKey]; got != GuardProtected || len(w.started()) != 0 {
+			t.Errorf("its flow is %s: held by %v, started %q\n%s", name, got, w.started(), outline(run))
+		}
+	}
 }

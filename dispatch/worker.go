@@ -171,8 +171,12 @@ func (w *worker) work(ctx context.Context) error {
 				return w.untakeable(ctx, err)
 			}
 		}
+		starting = w.still(ctx, starting)
 		for _, flight := range starting {
 			go func() { w.landed <- w.fly(airborne, flight) }()
+		}
+		if len(w.flying) == 0 {
+			continue
 		}
 		w.await(airborne)
 	}
@@ -320,7 +324,7 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 		}
 	}
 	if task.Verb == Attempt && state.Kind == responder.Repair {
-		if w.run.Undoes == nil && !w.open(ctx, task) {
+		if w.run.Undoes == nil && !w.open(ctx, task.Path) {
 			return flight{}, false
 		}
 		if o := w.consent(task, state, leave); o != nil {
@@ -349,12 +353,12 @@ func (w *worker) admits(ctx context.Context, task Task, state *responder.StepSta
 	h, err := w.ask(timed, w.fence(task, flow))
 	switch {
 	case err != nil:
-		w.unasked(task, err)
+		w.unasked(task.Path, err)
 		return false
 	case h.guard == "":
 		return true
 	case h.guard == GuardBreaker && w.Halts != nil:
-		w.halt(task, h.guard, haltText(responder.Halt{By: byBreaker, Why: h.why}))
+		w.halt(task.Path, h.guard, haltText(responder.Halt{By: byBreaker, Why: h.why}))
 		return false
 	}
 	w.apply(Skipped{Path: Path(task.Path), Would: w.would(task, state), Why: h.why, Guard: h.guard})
