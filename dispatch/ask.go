@@ -266,7 +266,10 @@ func (w *worker) plan(path string) []responder.Planned {
 		if err != nil {
 			p.Params, p.Unknown = nil, cleanText(err.Error())
 		} else {
-			p.Would = w.would(Task{Attempt, at, step}, &responder.StepState{Action: p.Action, Kind: begun.Kind, Params: p.Params})
+			whole := w.wouldWhole(Task{Attempt, at, step}, &responder.StepState{Action: p.Action, Kind: begun.Kind, Params: p.Params})
+			if p.Would = cut(whole, maxWould); p.Would != whole { // nobody says yes to what they do not see
+				p.Params, p.Unknown = nil, tooLong
+			}
 		}
 		if p.Would == "" {
 			p.Would = string(step.Kind)
@@ -307,13 +310,16 @@ func (w *worker) consent(task Task, state *responder.StepState, leave leave) Out
 		}
 	}
 	needed := leave.repairs == responder.RepairsApprove && !approved || slices.ContainsFunc(old, func(asking string) bool { return !w.run.Steps[asking].Approval.Veto })
-	switch own.Would = w.would(task, state); {
+	whole := w.wouldWhole(task, state)
+	switch own.Would = cut(whole, maxWould); {
 	case len(old) > 1: // nobody can be asked one question in the place of several
 		return Tried{Path: path, Err: &responder.Permanent{Err: fmt.Errorf("what was decided at the steps %s does not count any more: run it again", listed(old))}}
 	case state.Approval != nil && !outlived(w.run, state.Approval, w.now()) && !(needed && state.Approval.Veto):
 		if err := w.stands(task.Path, state.Approval, own); err != nil {
 			return Tried{Path: path, Err: &responder.Permanent{Err: err}}
 		}
+	case own.Would != whole && (needed || len(old) == 1 || state.Approval != nil):
+		return Tried{Path: path, Err: &responder.Permanent{Err: errors.New("it may not be done: what it would do is " + tooLong)}}
 	case len(old) == 1 && needed == !w.run.Steps[old[0]].Approval.Veto:
 		return w.asked(task.Path, askText(w.run, own), *locate(w.run.Flow.Steps, old[0]).Ask, !needed, []responder.Planned{own})
 	case needed, state.Approval != nil:
@@ -321,6 +327,9 @@ func (w *worker) consent(task Task, state *responder.StepState, leave leave) Out
 	}
 	return nil
 }
+
+// tooLong is why a repair is not approved that people cannot be shown whole.
+const tooLong = "too long to be shown"
 
 // maxYes is how long what was decided counts.
 const maxYes = 24 * time.Hour

@@ -700,6 +700,41 @@ func TestOldYes(t *testing.T) {
 	}
 }
 
+// verbose is a repair that says what it would do.
+type verbose struct {
+	repair
+	says string
+}
+
+func (v verbose) Describe(responder.Call) string { return v.says }
+
+// TestTooLongToShow: nobody says yes to what they are not shown.
+func TestTooLongToShow(t *testing.T) {
+	for says, done := range map[string]int{strings.Repeat("a", maxWould): 1, strings.Repeat("a", maxWould+1): 0, strings.Repeat("a", 1<<16): 0} {
+		for _, repairs := range []string{"live", "approve"} {
+			flow := strings.Replace(askingFlow, "repairs: live", "repairs: "+repairs, 1)
+			if repairs == "approve" {
+				flow = askHead + "approvers: {slack: [U0CAROL]}\nflows: [{name: asking, rule: UnauthorizedInstanceCreated, repairs: approve, sequential: [remediate: {}]}]"
+			}
+			w := newWorld(t, flow)
+			w.catalogue["EC2TerminateInstances"] = verbose{w.terminate, says}
+			w.send(w.finding("UnauthorizedInstanceCreated"))
+			d := w.dispatcher()
+			w.live(d, time.Minute, 10*time.Second)
+			if run := w.get("asking"); len(Open(run)) > 0 {
+				if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.live(d, time.Minute, 10*time.Second)
+			run := w.get("asking")
+			if w.terminate.count() != done || done == 0 && run.State != responder.RunFailed {
+				t.Errorf("%s, %d bytes: terminated %d times\n%s", repairs, len(says), w.terminate.count(), outline(run))
+			}
+		}
+	}
+}
+
 // TestNeverAsked: a repair whose question was not put, for whatever went wrong
 // before it, is not done; one that the flow leads past its question is.
 func TestNeverAsked(t *testing.T) {

@@ -97,6 +97,11 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 // would says what an attempt of a step would do: in the words of its action,
 // else by its name.
 func (w *worker) would(task Task, state *responder.StepState) string {
+	return cut(w.wouldWhole(task, state), maxWould)
+}
+
+// wouldWhole says all of it.
+func (w *worker) wouldWhole(task Task, state *responder.StepState) string {
 	describer, ok := w.Catalogue[state.Action].(responder.Describer)
 	if !ok {
 		return state.Action
@@ -105,7 +110,7 @@ func (w *worker) would(task Task, state *responder.StepState) string {
 	if err != nil {
 		return state.Action
 	}
-	return cmp.Or(cut(cleanText(f.describe(describer)), maxWould), state.Action)
+	return cmp.Or(cleanText(f.describe(describer)), state.Action)
 }
 
 // maxWould is the most bytes kept of what would be done.
