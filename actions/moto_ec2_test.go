@@ -90,7 +90,7 @@ func TestMotoStopAndStart(t *testing.T) {
 	}
 	call := m.call(map[string]any{"ids": append(listOf(ids), "i-0fffffffffffffff0")})
 	found, result := doAndUndo(t, m.catalogue, "EC2StopInstances", call, world)
-	if len(found.Targets) != 3 || found.Targets[0].ARN != "arn:aws:ec2:eu-west-3:"+m.account+":instance/"+ids[0] || found.Targets[0].Tags["team"] != "blue" || len(found.Found) != 2 {
+	if len(found.Targets) != 4 || !found.Targets[3].TagsUnknown || found.Targets[0].ARN != "arn:aws:ec2:eu-west-3:"+m.account+":instance/"+ids[0] || found.Targets[0].Tags["team"] != "blue" || len(found.Found) != 3 {
 		t.Errorf("found %+v", found)
 	}
 	if len(result["stopped"].([]string)) != 2 || len(result["already"].([]string)) != 1 || len(result["missing"].([]string)) != 1 {
