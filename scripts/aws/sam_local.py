@@ -86,10 +86,13 @@ variables = {
     "API_KEY_SECRET": client("secretsmanager").create_secret(Name=f"{name}-api-key", SecretString=key)["ARN"],
     "SECRETS_PREFIX": f"{name}/",
     "OWN_ROLES": "arn:aws:iam::111122223333:role/responder",
+    "SLACK_SIGNING_SECRET": f"{name}/slack-signing",
     "CANARY_RULE": f"{name}-canary",
     "STACK_NAME": name,
     "LOG_LEVEL": "info",
 }
+# What the template sets only if its parameters say so.
+unset = {"SLACK_WEBHOOK_URL", "EMAIL_TOPIC_ARN", "ALLOW_PRIVATE_HOSTS", "MEMBER_ROLE", "MEMBER_ACCOUNTS", "MEMBER_EXTERNAL_ID"}
 for logical_id, resource in template["Resources"].items():
     if resource["Type"] != "AWS::Serverless::Function":
         continue
@@ -97,7 +100,7 @@ for logical_id, resource in template["Resources"].items():
     properties["Architectures"] = [architecture]
     properties["CodeUri"] = str(built / logical_id)
     given = properties.setdefault("Environment", {}).setdefault("Variables", {})
-    for variable in set(given) - set(variables) - {"SLACK_WEBHOOK_URL", "EMAIL_TOPIC_ARN"}:
+    for variable in set(given) - set(variables) - unset:
         sys.exit(f"{logical_id} has a variable {variable}: what is it here?")
     properties["Environment"]["Variables"] = variables
 template.get("Globals", {}).get("Function", {}).pop("Environment", None)
