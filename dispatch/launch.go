@@ -1,0 +1,97 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+
+	"github.com/skycrafters/responder"
+)
+
+// take does a task: at once, or, for an attempt, by giving its flight.
+func (w *worker) take(ctx context.Context, task Task, flow responder.Flow) (flight, bool) {
+	switch task.Verb {
+	case Begin:
+		w.apply(w.begin(task, flow))
+	case Pass:
+		w.apply(Passed{Path(task.Path)})
+	case Lose:
+		w.apply(Tried{Path: Path(task.Path), Err: ErrLost})
+	case Heed:
+		w.apply(w.heed(task))
+	case Attempt, Verify:
+		return w.launch(ctx, task, flow)
+	}
+	return flight{}, false
+}
+
+// launch readies an attempt or a look, if it is allowed and possible.
+func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (flight, bool) {
+	state, leave := w.run.Steps[task.Path], w.guards.judge(w.run, flow, w.scene.event)
+	if task.Verb == Verify && leave.dry {
+		w.apply(Tried{Path: Path(task.Path), Err: unsure(errors.New("a dry run does not look"))})
+		return flight{}, false
+	}
+	if question(w.run, task.Path) != nil {
+		leave.quiet = "" // who decides is told, whatever else is kept quiet
+	}
+	if task.Verb == Attempt {
+		if o := leave.forbids(task.Path, state.Kind, func() string { return w.would(task, state) }); o != nil {
+			w.apply(o)
+			return flight{}, false
+		}
+	}
+	if task.Verb == Attempt && state.Kind == responder.Repair {
+		if w.run.Undoes == nil && !w.open(ctx, task.Path) {
+			return flight{}, false
+		}
+		if o := w.consent(task, state, leave); o != nil {
+			w.apply(o)
+			return flight{}, false
+		}
+	}
+	f, err := w.flight(task, state)
+	if err != nil {
+		w.apply(Tried{Path: Path(task.Path), Err: err})
+		return flight{}, false
+	}
+	if state.Kind == responder.Repair && f.look == "" && !w.admits(ctx, task, state, flow) {
+		return flight{}, false
+	}
+	w.apply(Attempting{Path: Path(task.Path), Verify: f.look == verifying, Survey: f.look == surveying})
+	w.flying[task.Path] = f.timeout
+	return f, true
+}
+
+// admits asks the guards of a repair that is about to act, and puts into the run
+// what they say if it may not. Guards that cannot be asked let nothing through.
+func (w *worker) admits(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow) bool {
+	timed, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	h, err := w.ask(timed, w.fence(task, flow))
+	switch {
+	case err != nil:
+		w.unasked(task.Path, err)
+		return false
+	case h.guard == "":
+		return true
+	case h.guard == GuardBreaker && w.Halts != nil:
+		w.halt(task.Path, h.guard, haltText(responder.Halt{By: byBreaker, Why: h.why}))
+		return false
+	}
+	w.apply(Skipped{Path: Path(task.Path), Would: w.would(task, state), Why: h.why, Guard: h.guard})
+	w.Held(HeldReport{Flow: w.run.Flow.Name, Action: state.Action, Guard: h.guard})
+	w.Logger.Warn().Str("run", w.run.ID).Str("flow", w.run.Flow.Name).Str("step", task.Path).Str("action", state.Action).
+		Str("guard", h.guard).Str("why", h.why).Msg("a guard held it back")
+	return false
+}
+
+// ask asks the guards, those first that need no look elsewhere.
+func (d *Dispatcher) ask(ctx context.Context, f fence) (held, error) {
+	if h := f.judge(); h.guard != "" || f.run.Undoes != nil {
+		return h, nil
+	}
+	if h, err := d.count(ctx, f); err != nil || h.guard != "" {
+		return h, err
+	}
+	return d.breaker(ctx, f)
+}
