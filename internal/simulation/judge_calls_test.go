@@ -1,0 +1,134 @@
+package simulation
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+)
+
+// judgeTry looks at a call of an action before it is made, and notes it.
+func (w *world) judgeTry(a action, tenure string, call responder.Call, what string) (*deed, *try) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.deedOf(call.Key)
+	d.kind = a.kind
+	t := &try{at: call.Now, tenure: tenure, flying: true, said: saidNothing}
+	d.tries = append(d.tries, t)
+	run, path, state := w.step(call.Key)
+	step := w.stepName(call.Key)
+	if state == nil {
+		w.broken("nothing is done before it is stored that it is", "%s was done, and its run does not know of it", step)
+		return d, t
+	}
+	if holder := w.stored[run.ID].holder; holder != tenure && w.tally[skewed] == 0 {
+		w.broken("one lease a run", "%s was done by %s, while %s holds the run", step, tenure, holder)
+	}
+	if run.State == responder.RunCancelled && !slices.ContainsFunc(state.Attempts, func(m responder.Attempt) bool { return m.Ended.IsZero() && m.Began.Equal(call.Now) }) {
+		w.broken("cancelled is cancelled", "%s was done, and was not in the air when its run was cancelled", step)
+	}
+	judgeHush(run, step, a.kind, w.broken)
+	marks := 0
+	for _, m := range state.Attempts {
+		if !m.Verify {
+			marks++
+		}
+	}
+	if len(d.tries) > marks {
+		w.broken("nothing is done before it is stored that it is", "%s was tried %d times, and its run knows of %d", step, len(d.tries), marks)
+	}
+	if want := w.whatOf(run, path, state); what != want {
+		w.broken("actions get what the flow says", "%s was given %q, not %q", step, what, want)
+	}
+	if call.Prefix == "" && a.kind == responder.Notice && w.followsDry(run, path) {
+		w.broken("a dry run is called one", "%s does not say so", step)
+	}
+	if a.kind == responder.Repair {
+		w.judgeArmed(run, step)
+	}
+	return d, t
+}
+
+// judgeArmed: repairs are dry until a flow arms them, and for old events.
+func (w *world) judgeArmed(run *responder.Run, step string) {
+	event, err := responder.DecodeEvent(run.Finding.Event)
+	if err != nil {
+		w.broken("simulation", "%v", err)
+		return
+	}
+	happened, _ := event.Time()
+	flow, _ := w.flows[0].Get(run.Flow.Name)
+	switch {
+	case run.Flow.Repairs != responder.RepairsLive || flow.Repairs != responder.RepairsLive:
+		w.broken("repairs stay dry until a flow arms them", "%s was done", step)
+	case !w.editedAt.IsZero() && w.editedAt.Before(time.Now().Add(-storeTimeout)):
+		w.broken("guards are read at the moment of acting", "%s was done, the flow is dry since %v", step, w.editedAt)
+	case run.Created.Sub(happened) > 24*time.Hour:
+		w.broken("repairs stay dry for old events", "%s was done for an event of %v", step, happened)
+	}
+}
+
+// storeTimeout is how long the engine waits for a write, and so how long lies
+// between the moment in which it reads its guards and that in which it acts.
+const storeTimeout = 10*time.Second + 200*time.Millisecond
+
+func (w *world) judgeLook(call responder.Call, tenure string) (*deed, *look) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.deedOf(call.Key)
+	l := &look{at: call.Now, tenure: tenure}
+	d.looks = append(d.looks, l)
+	if len(d.tries) == 0 && !w.marked(call.Key) {
+		w.broken("only what was tried is looked at", "%s", w.stepName(call.Key))
+	}
+	return d, l
+}
+
+func (w *world) marked(key string) bool {
+	_, _, state := w.step(key)
+	return state != nil && len(state.Attempts) > 1
+}
+
+func (w *world) deedOf(key string) *deed {
+	d := w.deeds[key]
+	if d == nil {
+		d = &deed{}
+		w.deeds[key] = d
+	}
+	return d
+}
+
+// step finds what the store has of the step that a call's key names.
+func (w *world) step(key string) (*responder.Run, string, *responder.StepState) {
+	id, path, _ := strings.Cut(key, "/")
+	r := w.stored[id]
+	if r == nil {
+		return nil, path, nil
+	}
+	return r.run, path, r.run.Steps[path]
+}
+
+// whatOf is what an action is to be given, as the flow or the finding says it.
+func (w *world) whatOf(run *responder.Run, path string, state *responder.StepState) string {
+	step := newModel(run, w.broken).steps[path]
+	switch step.Kind {
+	case responder.StepCheck:
+		return run.Finding.Check.Params["what"].(string)
+	case responder.StepRemediate:
+		return run.Finding.Remediate.Params["what"].(string)
+	}
+	what, _ := step.Params["what"].(string)
+	return strings.ReplaceAll(what, "{{ resources[0] }}", run.Finding.Resources[0])
+}
+
+// followsDry reports whether a step comes after a repair that was only written down.
+func (w *world) followsDry(run *responder.Run, path string) bool {
+	m := newModel(run, w.broken)
+	for earlier, s := range run.Steps {
+		if s.Dry && s.Kind == responder.Repair && m.follows(path, earlier) {
+			return true
+		}
+	}
+	return false
+}
