@@ -60,7 +60,7 @@ type Claim struct {
 // Budget is an extra ability of counters: to admit claims wholly or not at all.
 type Budget interface {
 	// Admit counts the members of all claims, in one atomic step, or none of
-	// them: where it is not admitted, full names a claim, by its index, whose
+	// them: where it is not admitted, full names the first claim, by its index, whose
 	// members beside those counted before do not fit under its limit. Members
 	// counted before are not counted twice, and a claim of such alone fits
 	// whatever its limit. Claims are of different keys, at most MaxClaims.

@@ -1,12 +1,9 @@
 package dispatch
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/skycrafters/responder"
 )
@@ -278,66 +275,6 @@ func arnsOf(state *responder.StepState, path string) []string {
 	}
 	slices.Sort(arns)
 	return slices.Compact(arns)
-}
-
-// claims are what the limits that are counted want of the counters, and which
-// guard each is of. A thing that a run touches again counts once.
-func (f fence) claims(now time.Time) (claims []responder.Claim, guards []string) {
-	arns := f.arns()
-	if len(arns) == 0 {
-		return nil, nil
-	}
-	mine := func(arns []string) []string {
-		members := make([]string, len(arns))
-		for i, arn := range arns {
-			members[i] = f.run.ID + " " + arn
-		}
-		return members
-	}
-	add := func(guard, key string, members []string, limit int, span time.Duration) {
-		claims = append(claims, responder.Claim{Key: "limit/" + key, Members: members, Limit: limit, Expires: now.Add(span)})
-		guards = append(guards, guard)
-	}
-	add(GuardPerHour, "hour/"+f.flow, mine(arns), f.limits.PerHour, time.Hour)
-	add(GuardPerAccount, "account/"+f.account+"/"+f.flow, mine(arns), f.limits.PerAccount, time.Hour)
-	if rate := f.limits.PerResource; rate != nil {
-		for _, arn := range arns {
-			add(GuardPerResource, "resource/"+arn+"/"+f.flow, []string{f.run.ID}, rate.N, rate.Per)
-		}
-	}
-	return claims, guards
-}
-
-// count has the limits counted, before anything is done: all of the repair, or
-// none of it. The same step of the same run counts once, however often it is
-// tried.
-func (d *Dispatcher) count(ctx context.Context, f fence) (held, error) {
-	budget, ok := d.Counters.(responder.Budget)
-	if !ok {
-		if slices.ContainsFunc(f.rules, func(g *responder.Guards) bool { return g != nil && g.Limits != nil }) {
-			return held{}, errors.New("limits: there are no counters")
-		}
-		return held{}, nil
-	}
-	claims, guards := f.claims(d.now())
-	full, admitted, err := budget.Admit(ctx, claims...)
-	switch {
-	case errors.Is(err, responder.ErrTooLarge):
-		return hold(GuardPerFinding, "it would touch more than can be counted: %v", err), nil
-	case err != nil:
-		return held{}, fmt.Errorf("limits: %w", err)
-	case admitted:
-		return held{}, nil
-	}
-	n := len(claims[full].Members)
-	switch guards[full] {
-	case GuardPerHour:
-		return hold(GuardPerHour, "it would touch %d things; the flow may touch %d in an hour, and has not so many left", n, f.limits.PerHour), nil
-	case GuardPerAccount:
-		return hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount), nil
-	}
-	arn, _, _ := strings.Cut(strings.TrimPrefix(claims[full].Key, "limit/resource/"), "/"+f.flow)
-	return hold(GuardPerResource, "%s was touched before; the flow may touch one thing %s", arn, rateText(*f.limits.PerResource)), nil
 }
 
 // accountIn is the account that an ARN names, "" if it names none.

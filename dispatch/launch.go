@@ -40,11 +40,16 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 			return flight{}, false
 		}
 	}
+	var asks Outcome // the question that comes first, nil for none
 	if task.Verb == Attempt && state.Kind == responder.Repair {
 		if w.run.Undoes == nil && !w.open(ctx, task.Path) {
 			return flight{}, false
 		}
-		if o := w.consent(task, state, leave); o != nil {
+		switch o := w.consent(task, state, leave).(type) {
+		case nil:
+		case Asked:
+			asks = o
+		default:
 			w.apply(o)
 			return flight{}, false
 		}
@@ -54,7 +59,17 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 		w.apply(Tried{Path: Path(task.Path), Err: err})
 		return flight{}, false
 	}
-	if state.Kind == responder.Repair && f.look == "" && !w.admits(ctx, task, state, flow) {
+	if state.Kind == responder.Repair && f.look == "" {
+		ask := w.ask
+		if asks != nil { // nobody is asked about what the guards would hold back all the same
+			ask = w.sound
+		}
+		if !w.admits(ctx, task, state, flow, ask) {
+			return flight{}, false
+		}
+	}
+	if asks != nil && f.look == "" {
+		w.apply(asks)
 		return flight{}, false
 	}
 	w.apply(Attempting{Path: Path(task.Path), Verify: f.look == verifying, Survey: f.look == surveying})
@@ -62,12 +77,13 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 	return f, true
 }
 
-// admits asks the guards of a repair that is about to act, and puts into the run
-// what they say if it may not. Guards that cannot be asked let nothing through.
-func (w *worker) admits(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow) bool {
+// admits asks the guards of a repair that is about to act, or to be asked about, and
+// puts into the run what they say if it may not. Guards that cannot be asked let
+// nothing through.
+func (w *worker) admits(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow, ask func(context.Context, fence) (held, error)) bool {
 	timed, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	h, err := w.ask(timed, w.fence(task, flow))
+	h, err := ask(timed, w.fence(task, flow))
 	switch {
 	case err != nil:
 		w.unasked(task.Path, err)
@@ -94,4 +110,14 @@ func (d *Dispatcher) ask(ctx context.Context, f fence) (held, error) {
 		return h, err
 	}
 	return d.breaker(ctx, f)
+}
+
+// sound asks the guards of a repair that people are to be asked about: nothing is
+// counted until it acts, and then all are asked again. What may act as often as the
+// breaker allows is not asked for here.
+func (d *Dispatcher) sound(ctx context.Context, f fence) (held, error) {
+	if h := f.judge(); h.guard != "" {
+		return h, nil
+	}
+	return d.room(ctx, f)
 }

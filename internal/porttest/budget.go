@@ -69,6 +69,7 @@ func testAdmitWhole(t *testing.T, h CountersHarness) {
 func testAdmitKeys(t *testing.T, h CountersHarness) {
 	h.admit(t, true, 0, h.claim("b", 1, "x"))
 	h.admit(t, false, 1, h.claim("a", 5, "1", "2"), h.claim("b", 1, "1"), h.claim("c", 5, "1"))
+	h.admit(t, false, 0, h.claim("d", 1, "1", "2"), h.claim("b", 1, "1")) // the first of two is told
 	h.add(t, "a", "y", 1, 1, true)
 	h.add(t, "c", "y", 1, 1, true)
 	h.admit(t, true, 0, h.claim("a", 3, "1", "2"), h.claim("b", 2, "1"), h.claim("c", 2, "1"))

@@ -1,0 +1,99 @@
+package dispatch
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/memory"
+)
+
+// toApprove is a fenced world in which each repair is a question.
+func toApprove(t *testing.T, guards, extra string) *world {
+	t.Helper()
+	w := fencedWorld(t, "", "")
+	w.load(strings.NewReplacer(
+		"EXTRA", askHead+extra, "repairs: live", "repairs: approve\n    approvers: {slack: [U0CAROL], for: 30m, tell: [SendEmail: {subject: asked}]}", "GUARDS", guards,
+	).Replace(fenced))
+	return w
+}
+
+// TestNobodyIsAskedInVain: what the guards would hold back all the same is no question.
+func TestNobodyIsAskedInVain(t *testing.T) {
+	for name, tt := range map[string]struct{ guards, extra, guard string }{
+		"nothing said":        {"", "", ""},
+		"room for all":        {"limits: {per_hour: 2, per_account: 2, per_resource: 1/1h}", "", ""},
+		"protected":           {"", `protected: ["*instance/i-2"]`, GuardProtected},
+		"out of scope":        {`scope: {deny: {regions: ["eu-*"]}}`, "", GuardScope},
+		"too much at once":    {"limits: {per_finding: 1}", "", GuardPerFinding},
+		"too much of a run":   {"limits: {per_run: 1}", "", GuardPerRun},
+		"too much of an hour": {"limits: {per_hour: 1}", "", GuardPerHour},
+		"of an account":       {"limits: {per_account: 1}", "", GuardPerAccount},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := toApprove(t, tt.guards, tt.extra)
+			w.send(w.finding("UnauthorizedInstanceCreated"))
+			d := w.dispatcher()
+			w.live(d, time.Minute, 10*time.Second)
+			run := w.get("f")
+			if tt.guard == "" {
+				if run.State != responder.RunAwaitingApproval || w.terminate.count() != 0 || w.email.count() != 1 {
+					t.Errorf("%s%q", outline(run), w.did())
+				}
+				return
+			}
+			if step := run.Steps["0"]; step.Approval != nil || step.Result["guard"] != tt.guard || w.email.count() != 0 {
+				t.Errorf("%+v %v\n%s%q", step.Approval, step.Result, outline(run), w.did())
+			}
+			if got := w.did(); run.State != responder.RunSucceeded || len(got) != 1 || got[0] != "SendSlack [HELD BACK] after" {
+				t.Errorf("%s%q", outline(run), got)
+			}
+		})
+	}
+}
+
+// TestJudgedAgainWhenItActs: a question counts nothing, and sees only what was there
+// then: when somebody has said yes it is looked again, and the guards are asked anew.
+func TestJudgedAgainWhenItActs(t *testing.T) {
+	w := toApprove(t, "limits: {per_hour: 2}", "")
+	seen := w.sees(nil)
+	d := w.dispatcher()
+	var ids []string
+	for n, instance := range []string{"i-1", "i-2"} {
+		f := w.found(n, "UnauthorizedInstanceCreated", instance)
+		f.Remediate.Params = map[string]any{"ids": []any{instance, instance + "b"}}
+		w.send(f)
+		ids = append(ids, f.RunID("f"))
+	}
+	w.live(d, time.Minute, 10*time.Second)
+	if *seen != 2 {
+		t.Fatalf("looked %d times", *seen)
+	}
+	for _, id := range ids { // there was room for each, and not for both
+		run, err := w.runs.Get(t.Context(), id)
+		if err != nil || run.State != responder.RunAwaitingApproval {
+			t.Fatalf("%v\n%s", err, outline(run))
+		}
+		w.clock.Advance(6 * time.Minute)
+		if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
+			t.Fatal(err)
+		}
+		w.live(d, time.Minute, 10*time.Second)
+	}
+	second, err := w.runs.Get(t.Context(), ids[1])
+	if err != nil || w.terminate.count() != 1 || second.Steps["0"].Result["guard"] != GuardPerHour || *seen != 4 {
+		t.Errorf("%v: terminated %d times, looked %d\n%s", err, w.terminate.count(), *seen, outline(second))
+	}
+}
+
+// TestNoQuestionWithoutGuards: where the guards cannot be asked, nobody is.
+func TestNoQuestionWithoutGuards(t *testing.T) {
+	w := toApprove(t, "", "")
+	w.config.Counters = &brokenBudget{Counters: memory.NewCounters(w.clock.Now), down: true}
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	w.live(w.dispatcher(), time.Minute, 10*time.Second)
+	if run := w.get("f"); run.Steps["0"].Approval != nil || w.email.count() != 0 || w.terminate.count() != 0 {
+		t.Error(outline(run))
+	}
+}
