@@ -80,6 +80,14 @@ type Describer interface {
 	Describe(call Call) string
 }
 
+// Closer is an extra ability of a notice: to say of a call that it closes, or
+// carries on, what an earlier one has opened elsewhere. Such a call is sent
+// whatever limits a flow sets to its notices.
+type Closer interface {
+	// Closes judges a call. It touches nothing.
+	Closes(call Call) bool
+}
+
 // Previewer is an extra ability that every notice has: to show what it would send.
 type Previewer interface {
 	// Preview gives what Do would send. It sends nothing, and looks up no secret:
@@ -184,6 +192,9 @@ type Call struct {
 	// Question is what a notice under the `tell:` of an approve or veto step puts
 	// to people; nil for all others. Its texts are not escaped.
 	Question *Question
+	// Left is not nil where this notice goes out in the place of others, which a
+	// limit has left out. Its text is not escaped.
+	Left *Left
 	// Earlier is what notices of the same action have done in this run before,
 	// oldest first: for services that keep a run's messages together.
 	Earlier []Earlier

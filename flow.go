@@ -84,7 +84,7 @@ type Step struct {
 	Kind     StepKind       `json:"kind"`
 	Action   string         `json:"action,omitempty"`
 	Params   map[string]any `json:"params,omitempty"`
-	Verbatim bool           `json:"verbatim,omitempty"` // Params are what is to be done as they stand, with nothing in them to render
+	Verbatim bool           `json:"verbatim,omitempty"` // Params and Body are what is to be done as they stand, with nothing in them to render
 	Body     any            `json:"body,omitempty"`     // the content of the template that Params name, unrendered
 	Wait     time.Duration  `json:"wait,omitempty"`
 	Until    *Until         `json:"until,omitempty"` // of a StepWait: instead of Wait

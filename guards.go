@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Guards are the limits that a flow sets to its repairs. Those of a
-// run's beginning and those of its flow at the moment of acting both hold. It is
-// plain data, kept in runs.
+// Guards are the limits that a flow sets to its repairs, and to how many notices
+// it sends. Those of a run's beginning and those of its flow at the moment of
+// acting both hold. It is plain data, kept in runs.
 type Guards struct {
 	Scope     *Scope   `json:"scope,omitempty"`     // nil: anywhere
 	Limits    *Limits  `json:"limits,omitempty"`    // nil: the defaults of dispatch
@@ -40,7 +40,8 @@ type Limits struct {
 	PerAccount  int   `json:"per_account,omitempty"` // in one account, of all runs of the flow, an hour
 	PerFinding  int   `json:"per_finding,omitempty"` // a repair that would touch more touches nothing
 	PerResource *Rate `json:"per_resource,omitempty"`
-	Again       int   `json:"again,omitempty"` // repairs of one thing an hour, beyond which the flow is halted
+	Again       int   `json:"again,omitempty"`   // repairs of one thing an hour, beyond which the flow is halted
+	Notices     *Rate `json:"notices,omitempty"` // notices of all runs of the flow; nil: no limit
 }
 
 // Rate is so many in a span.

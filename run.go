@@ -28,7 +28,8 @@ const maxRunJSON = 32 << 20
 //	2  waits until a time of day, joins of any, timeouts of flows, notices that
 //	   a cooldown suppresses, audits
 //	3  approvals, surveys, guards, undos
-const RunVersion = 3
+//	4  limits of notices, and what is told in the place of those left out; by what run an event was caused
+const RunVersion = 4
 
 // RunRetention is how long a finished run is kept at the least, and so how long
 // an event sent again is recognised.
@@ -84,7 +85,8 @@ type Run struct {
 	Token   string                `json:"token"`   // names the attempt that wrote this version
 	Flow    FlowSnapshot          `json:"flow"`
 	Finding Finding               `json:"finding"`
-	Undoes  *Undoing              `json:"undoes,omitempty"` // nil unless the run puts back what another one did
+	Undoes  *Undoing              `json:"undoes,omitempty"`  // nil unless the run puts back what another one did
+	Gathers *Gathering            `json:"gathers,omitempty"` // nil unless the run tells in the place of notices that a limit left out
 	Mode    Mode                  `json:"mode"`
 	State   RunState              `json:"state"`
 	Due     time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
@@ -266,7 +268,10 @@ func (r *Run) form() int {
 	for _, s := range r.Steps {
 		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}
-	if asks {
+	switch {
+	case r.Gathers != nil, r.Flow.Guards != nil && r.Flow.Guards.Limits != nil && r.Flow.Guards.Limits.Notices != nil:
+		return 4
+	case asks:
 		return 3
 	}
 	if !r.Deadline.IsZero() || r.Suppressed > 0 || len(r.Audit) > 0 || anyStep(r.Flow.Steps, func(s *Step) bool { return s.Until != nil || s.Join != JoinAll }) {

@@ -17,6 +17,7 @@ type chat struct {
 	escape  func(string) string
 	compose func(finding responder.Finding, m message) map[string]any // without a template
 	ask     func(payload map[string]any, q *responder.Question)       // puts a question before all else
+	leave   func(payload map[string]any, left *responder.Left)        // says for what others it stands
 	mark    func(payload map[string]any, prefix string)               // puts a prefix before the visible text
 	limit   func(payload map[string]any) error                        // keeps the service's limits
 	read    func(payload map[string]any) string                       // what people would read
@@ -85,6 +86,9 @@ func (c *chat) payload(call responder.Call) (map[string]any, error) {
 	}
 	if call.Question != nil {
 		c.ask(payload, call.Question)
+	}
+	if call.Left != nil {
+		c.leave(payload, call.Left)
 	}
 	if call.Prefix != "" {
 		c.mark(payload, call.Prefix)

@@ -22,6 +22,7 @@ type email struct {
 	facts    []labelled // of the finding, for the HTML alone: the text has its JSON
 	values   []labelled // of the message
 	question *responder.Question
+	left     string // what it stands for beside; "" for nothing
 	finding  string // JSON, without the event
 	event    string // JSON
 	title    string
@@ -36,6 +37,9 @@ func newEmail(call responder.Call) (*email, error) {
 	e := &email{prefix: call.Prefix, said: m.header, severity: f.Severity, values: m.values, question: call.Question, title: title(f)}
 	if e.said == "" {
 		e.said = escapeMail(f.Message)
+	}
+	if call.Left != nil {
+		e.left = escapeMail(call.Left.Text)
 	}
 	if e.finding, e.event, err = emailJSON(f); err != nil {
 		return nil, err
@@ -64,6 +68,9 @@ func (e *email) text() string {
 		b.WriteString(strings.Join(putting(e.question, escapeMail).lines(), "\n") + "\n" + rule)
 	}
 	b.WriteString(e.prefix + e.said + "\n")
+	if e.left != "" {
+		b.WriteString(e.left + "\n")
+	}
 	fmt.Fprintf(&b, "Severity: %s\n", e.severity.Title())
 	for _, v := range e.values {
 		fmt.Fprintf(&b, "%s: %s\n", v.label, v.value)
@@ -94,7 +101,11 @@ func (e *email) html(max int) string {
 	b.WriteString(`<div style="border-left:4px solid ` + severityColor(e.severity) + `;padding:0 0 0 16px">` +
 		`<span style="display:inline-block;padding:2px 8px;border-radius:4px;background:` + severityColor(e.severity) + `;color:#ffffff;font-size:12px;font-weight:600">` + esc(e.severity.Title()) + `</span>` +
 		`<h1 style="margin:8px 0;font-size:20px;line-height:1.3">` + esc(e.prefix+e.title) + `</h1>` +
-		`<p style="margin:0">` + esc(cut(e.said, maxSaid)) + `</p></div>`)
+		`<p style="margin:0">` + esc(cut(e.said, maxSaid)) + `</p>`)
+	if e.left != "" {
+		b.WriteString(`<p style="margin:8px 0 0"><strong>` + esc(e.left) + `</strong></p>`)
+	}
+	b.WriteString(`</div>`)
 	if rows := append(e.values[:len(e.values):len(e.values)], e.facts...); len(rows) > 0 {
 		b.WriteString(`<table style="margin:16px 0 0;border-collapse:collapse;font-size:14px">`)
 		for _, row := range rows {

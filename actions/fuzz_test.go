@@ -29,7 +29,7 @@ func FuzzTemplate(f *testing.F) {
 		}
 		hook := newWebhook(Deps{Now: time.Now, Version: "x", Getenv: os.Getenv}, references{})
 		for _, service := range []*chat{newSlack(hook), newSendDiscord(hook), newSendGoogleChat(hook), newSendTeams(hook)} {
-			sent, err := service.payload(responder.Call{Body: body, Prefix: "[DRY RUN] ", Question: &responder.Question{Run: "r", Text: data, Plan: []string{data, "x"}}})
+			sent, err := service.payload(responder.Call{Body: body, Prefix: "[DRY RUN] ", Question: &responder.Question{Run: "r", Text: data, Plan: []string{data, "x"}}, Left: &responder.Left{N: 1, Text: data}})
 			if err != nil {
 				if gravity(err) != gravityPermanent {
 					t.Fatalf("%s: %v", service.name, err)

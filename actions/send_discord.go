@@ -28,7 +28,7 @@ const discordColor = 15258703 // the amber stripe beside an embed
 func newSendDiscord(hook *webhook) *chat {
 	return &chat{
 		name: "SendDiscord", service: "Discord", address: "env:DISCORD_WEBHOOK_URL",
-		escape: escapeMarkdown, compose: composeDiscord, ask: askDiscord, mark: markDiscord, limit: limitDiscord, read: readDiscord, hook: hook,
+		escape: escapeMarkdown, compose: composeDiscord, ask: askDiscord, leave: leaveDiscord, mark: markDiscord, limit: limitDiscord, read: readDiscord, hook: hook,
 	}
 }
 

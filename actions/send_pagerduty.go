@@ -3,6 +3,7 @@ package actions
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/skycrafters/responder"
@@ -33,6 +34,7 @@ var (
 	_ responder.Action    = (*sendPagerDuty)(nil)
 	_ responder.Previewer = (*sendPagerDuty)(nil)
 	_ responder.Describer = (*sendPagerDuty)(nil)
+	_ responder.Closer    = (*sendPagerDuty)(nil)
 )
 
 // Spec implements responder.Action.
@@ -121,6 +123,13 @@ func (a *sendPagerDuty) Describe(call responder.Call) string {
 	return event + " the run's alert"
 }
 
+// Closes implements responder.Closer: acknowledging or resolving an alert tells
+// nobody anything new.
+func (a *sendPagerDuty) Closes(call responder.Call) bool {
+	event, err := pagerAction(call)
+	return err == nil && event != "trigger"
+}
+
 func pagerTo(call responder.Call) (key, address string, err error) {
 	if key, err = referenceParam(call, "routingKey", defaultRoutingKey); err != nil {
 		return "", "", err
@@ -174,8 +183,9 @@ func pagerPayload(call responder.Call, m message) map[string]any {
 	if place == "" {
 		place = "responder"
 	}
+	left := pagerLeft(call)
 	payload := map[string]any{
-		"summary":        cut(call.Prefix+summary, pagerSummary),
+		"summary":        cut(call.Prefix+summary, pagerSummary-len(left)) + left,
 		"source":         cut(place, pagerShort),
 		"severity":       pagerSeverity(f.Severity),
 		"class":          cut(inline(f.Rule), pagerShort),
@@ -188,6 +198,17 @@ func pagerPayload(call responder.Call, m message) map[string]any {
 		payload["component"] = cut(inline(f.Resources[0]), pagerShort)
 	}
 	return payload
+}
+
+// pagerLeft ends the summary of an alert that stands for others.
+func pagerLeft(call responder.Call) string {
+	switch {
+	case call.Left == nil || call.Left.N == 0:
+		return ""
+	case call.Left.AtLeast:
+		return fmt.Sprintf(" (and at least %d more)", call.Left.N)
+	}
+	return fmt.Sprintf(" (and %d more)", call.Left.N)
 }
 
 // pagerDetailsOf are the details below an alert.
@@ -213,6 +234,9 @@ func pagerDetailsOf(call responder.Call, m message) map[string]any {
 		if len(details) < pagerDetails && v.label != "" {
 			details[cut(v.label, pagerShort)] = cut(v.value, pagerDetail)
 		}
+	}
+	if call.Left != nil {
+		details["left_out"] = cut(lines(call.Left.Text), pagerDetail)
 	}
 	if call.Question != nil {
 		details["question"] = cut(strings.Join(putting(call.Question, lines).lines(), "\n"), pagerDetail)

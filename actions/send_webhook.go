@@ -136,7 +136,8 @@ type webhookJSON struct {
 	Region   string            `json:"region"`
 	Message  *webhookMessage   `json:"message,omitempty"`
 	Question *questionJSON     `json:"question,omitempty"`
-	Finding  responder.Finding `json:"finding"` // the event in it, as it came
+	Left     *leftJSON         `json:"left_out,omitempty"` // it stands for others, which a limit left out
+	Finding  responder.Finding `json:"finding"`            // the event in it, as it came
 }
 
 type webhookRun struct {
@@ -166,7 +167,7 @@ func webhookPayload(call responder.Call) (any, error) {
 	}
 	payload := webhookJSON{
 		V: 1, Dry: call.Prefix != "", Account: call.Account, Region: call.Region,
-		Question: questionObject(call.Question), Finding: call.Finding,
+		Question: questionObject(call.Question), Left: leftObject(call.Left), Finding: call.Finding,
 	}
 	payload.Run.ID, payload.Run.Step = runOf(call)
 	payload.Run.Flow = call.Flow

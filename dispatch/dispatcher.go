@@ -72,6 +72,7 @@ type Dispatcher struct {
 	guards  guards
 	scripts scripts
 	rung    rung
+	told    remembered    // runs that tell of notices left out, and counters that are full
 	grace   time.Duration // for an action to notice that its time is over
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// The guards that hold repairs back, as results of steps and metrics name them.
+// The guards that hold repairs back, and the last one notices, as results of steps and metrics name them.
 const (
 	GuardOwn         = "own"                 // Responder's own
 	GuardAccount     = "account"             // not of the event's account
@@ -22,13 +22,14 @@ const (
 	GuardPerResource = "limits.per_resource" //
 	GuardHalt        = "halt"                // the run is parked
 	GuardBreaker     = "limits.again"        // the flow is halted
+	GuardNotices     = "limits.notices"      // of notices: told of together, later
 )
 
 // Guards lists all guards, in the order in which they are asked.
 func Guards() []string {
 	return []string{
 		GuardHalt, GuardSurvey, GuardOwn, GuardAccount, GuardProtected, GuardScope, GuardPerFinding, GuardPerRun,
-		GuardPerHour, GuardPerAccount, GuardPerResource, GuardBreaker,
+		GuardPerHour, GuardPerAccount, GuardPerResource, GuardBreaker, GuardNotices,
 	}
 }
 

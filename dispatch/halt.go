@@ -105,7 +105,7 @@ func (w *worker) left(task Task) bool {
 // unasked is what becomes of a step whose guards cannot be asked: it waits as
 // after an attempt that was lost.
 func (w *worker) unasked(path string, err error) {
-	w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", path).Msg("the guards cannot be asked: nothing is repaired")
+	w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", path).Msg("the guards cannot be asked: nothing is done")
 	w.apply(Attempting{Path: Path(path), Survey: true})
 	w.apply(Surveyed{Path: Path(path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
 }

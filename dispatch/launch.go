@@ -59,6 +59,9 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 		w.apply(Tried{Path: Path(task.Path), Err: err})
 		return flight{}, false
 	}
+	if state.Kind == responder.Notice && !w.tells(ctx, task, state, flow, &f) {
+		return flight{}, false
+	}
 	if state.Kind == responder.Repair && f.look == "" {
 		ask := w.ask
 		if asks != nil { // nobody is asked about what the guards would hold back all the same

@@ -20,6 +20,7 @@ const (
 	maxPerHour     = 10_000 // things, of a flow or an account
 	maxPerResource = 90     // things of a repair that is limited by the thing: a store counts all at once
 	maxAgainLimit  = 1000   // repairs of one thing
+	maxNotices     = 1000   // notices of a flow
 	maxRateSpan    = 24 * time.Hour
 )
 
@@ -30,10 +31,8 @@ const (
 )
 
 func limitKeys() []string {
-	return []string{"per_run", "per_hour", "per_account", "per_finding", "per_resource", "again"}
+	return []string{"per_run", "per_hour", "per_account", "per_finding", "per_resource", "again", "notices"}
 }
-
-func limitReserved() []string { return []string{"notices"} }
 
 func areaKeys() []string { return []string{"accounts", "regions", "resources", "tags"} }
 
@@ -176,8 +175,10 @@ func (l *loader) limits(raw *rawFlow) *responder.Limits {
 			limits.PerResource = l.rate(part, maxAgainLimit)
 		case "again":
 			limits.Again = l.most(part, maxAgainLimit)
+		case "notices":
+			limits.Notices = l.rate(part, maxNotices)
 		default:
-			l.unknownKey(part, limitKeys(), limitReserved())
+			l.unknownKey(part, limitKeys(), nil)
 		}
 	}
 	if limits.PerResource != nil && limits.PerFinding > maxPerResource {
@@ -233,7 +234,7 @@ const (
 )
 
 // LimitsOf gives the limits of a flow, with the defaults in the place of what it
-// does not say. PerResource has none.
+// does not say. PerResource and Notices have none.
 func LimitsOf(g *responder.Guards) responder.Limits {
 	var l responder.Limits
 	if g != nil && g.Limits != nil {
@@ -255,7 +256,7 @@ func stricterLimits(a, b responder.Limits) responder.Limits {
 	return responder.Limits{
 		PerRun: min(a.PerRun, b.PerRun), PerHour: min(a.PerHour, b.PerHour), PerAccount: min(a.PerAccount, b.PerAccount),
 		PerFinding: min(a.PerFinding, b.PerFinding), Again: min(a.Again, b.Again),
-		PerResource: stricterRate(a.PerResource, b.PerResource),
+		PerResource: stricterRate(a.PerResource, b.PerResource), Notices: stricterRate(a.Notices, b.Notices),
 	}
 }
 

@@ -62,7 +62,9 @@ func TestBadGuards(t *testing.T) {
 		"limits: {per_resource: 30/25h}":                "longer than 1d",
 		"limits: {per_resource: [1/1h]}":                "per_resource is so many",
 		"limits: {per_resource: 1/1h, per_finding: 91}": "with per_resource, per_finding is at most 90",
-		"limits: {notices: 30/10m}":                     `"notices" is not there yet`,
+		"limits: {notices: 30}":                         `notices is so many, from 1 to 1000, in a time`,
+		"limits: {notices: 0/1h}":                       `notices is so many, from 1 to 1000, in a time`,
+		"limits: {notices: 5/30s}":                      `notices: the time is a minute or longer`,
 		"protected: x":                                  `unknown key "protected"`,
 	} {
 		w := newWorld(t, "flows: []")

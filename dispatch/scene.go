@@ -130,7 +130,8 @@ func (s scene) condition(task Task, env map[string]any) (bool, error) {
 
 // resolve gives a step's parameters and template body as the action gets them.
 // What a rule bound was resolved with the finding, and holds event data: it is
-// never rendered again; nor is what an undo was found to need.
+// never rendered again; nor is what an undo was found to need, or a notice that
+// was rendered when it was put off.
 func (s scene) resolve(run *responder.Run, task Task, spec responder.Spec, env map[string]any) (map[string]any, any, error) {
 	if task.Step.Kind != responder.StepAction {
 		params, err := CheckParams(spec, bound(run, task.Step).Params)
@@ -138,7 +139,7 @@ func (s scene) resolve(run *responder.Run, task Task, spec responder.Spec, env m
 	}
 	if task.Step.Verbatim {
 		params, err := checkParams(spec, task.Step.Params, true)
-		return params, nil, err
+		return params, task.Step.Body, err
 	}
 	var escape func(string) string
 	if spec.Kind == responder.Notice {

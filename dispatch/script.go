@@ -61,7 +61,7 @@ func compileStep(step *responder.Step) (*compiled, lang.Problems) {
 		c.ask, found = lang.CompileTree(step.Ask.Text, scope)
 		problems = append(problems, found...)
 	}
-	if step.Body != nil {
+	if step.Body != nil && !step.Verbatim {
 		c.body, found = lang.CompileTree(step.Body, scope)
 		problems = append(problems, found...)
 	}

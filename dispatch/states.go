@@ -27,6 +27,7 @@ func RunMoves() []Move[responder.RunState] {
 		{states{none}, running, byPerson, "runs again one that has ended, or undoes one"},
 		{states{none}, responder.RunFailed, byWorker, "the flow's `if` cannot be judged"},
 		{states{none}, responder.RunSuppressed, byWorker, "a cooldown keeps the finding quiet"},
+		{states{none}, waiting, byWorker, "a flow's notices are beyond their limit: it tells of them once the window is over"},
 		{states{waiting, asking}, running, byWorker, "something is due, and an attempt is to be made"},
 		{states{running, asking}, waiting, byWorker, "nothing is to be done until `due`"},
 		{states{running, waiting}, asking, byWorker, "the same, and a question to people is open"},
@@ -47,7 +48,7 @@ func StepMoves() []Move[responder.StepStatus] {
 	type states = []responder.StepStatus
 	return []Move[responder.StepStatus]{
 		{states{none}, running, byWorker, "begins it: its `if` is true, its parameters are resolved"},
-		{states{none}, waiting, byWorker, "begins a wait, or asks"},
+		{states{none}, waiting, byWorker, "begins a wait, asks, or is a notice that was put off"},
 		{states{none}, skipped, byWorker, "its `if` is false, or waits are passed over"},
 		{states{none}, failed, byWorker, "its `if`, or what it is to be given, cannot be evaluated"},
 		{states{none}, succeeded, byWorker, "begins a group that has no members, or asks nobody, for repairs are dry"},
@@ -56,7 +57,7 @@ func StepMoves() []Move[responder.StepStatus] {
 		{states{running, waiting}, succeeded, byWorker, "an attempt, a look, a wait or a group has ended well, it was approved, or nobody objected; or it is recorded instead of done"},
 		{states{running, waiting}, failed, byWorker, "it failed for good"},
 		{states{running, waiting}, stopped, byWorker, "a check said no, or people did, or nobody said yes in time"},
-		{states{running, waiting}, skipped, byWorker, "the flow's repairs are off, a cooldown keeps notices quiet, or people said no and the flow goes on"},
+		{states{running, waiting}, skipped, byWorker, "the flow's repairs are off, a cooldown or a limit keeps notices quiet, or people said no and the flow goes on"},
 		{states{running, waiting}, cancelled, byWorker, "another branch was first, or the run failed by a bound"},
 		{states{running, waiting}, cancelled, byPerson, "cancels the run"},
 		{states{cancelled}, succeeded, byWorker, "was at an attempt when the run was cancelled, and it ended well"},

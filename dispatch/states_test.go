@@ -247,6 +247,7 @@ func TestRunMoves(t *testing.T) {
 	const usual = "[SendSlack: {}, wait: 1m, SendSlack: {}]"
 	for _, flow := range []string{
 		"provider: AWS, sequential: " + usual, "cooldown: 1h, sequential: " + usual, "timeout: 30s, sequential: " + usual, "if: rule, sequential: " + usual,
+		"limits: {notices: 1/1m}, sequential: " + usual,
 		"approvers: {cli: true}, sequential: [wait: 10s, {approve: {text: t, for: 1m}, on_timeout: [wait: 1m]}]", "approvers: {cli: true}, sequential: [{approve: {text: t, for: 1m}, on_timeout: fail}]",
 		"approvers: {cli: true}, sequential: [veto: {text: t, for: 40s}, wait: 1m]", "approvers: {cli: true}, sequential: [veto: {text: t, for: 1m}]",
 		"approvers: {cli: true}, sequential: [veto: {text: t, for: 1m}, SendSlack: {}]", "approvers: {cli: true}, sequential: [{approve: {text: t, for: 1m}, if: rule == rule}, wait: 1m]",

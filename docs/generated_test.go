@@ -183,6 +183,7 @@ func guardLimits(t *testing.T) string {
 		{"`per_account`", "the same, in one account", l.count("defaultPerAccount"), l.count("maxPerHour")},
 		{"`again`", "how many runs of the flow touch one thing in an hour; one more [halts the flow](#breaker)", l.count("defaultAgain"), l.count("maxAgainLimit")},
 		{"`per_resource`", "how many runs of the flow touch one thing in a time: `1/1h`", "none", l.count("maxAgainLimit") + " in " + l.span("maxRateSpan")},
+		{"`notices`", "how many [notices](#limits-of-notices) the flow sends in a time: `20/1h`", "no limit", l.count("maxNotices") + " in " + l.span("maxRateSpan")},
 	})
 }
 

@@ -286,7 +286,7 @@ func flowSchema(t *testing.T) object {
 		"approvers":  say("Who decides of repairs that no step asks about, with repairs: approve, and of questions that do not say it themselves.", orNull(approversSchema())),
 		"cooldown":   say("Findings that are alike are suppressed for a while after one was not.", orNull(cooldownSchema())),
 		"scope":      say("What repairs may touch; what is denied is, whatever is allowed.", orNull(scopeSchema(t))),
-		"limits":     say("How much repairs may touch: things, not calls.", orNull(guardLimitsSchema(t))),
+		"limits":     say("How much repairs may touch (things, not calls), and how many notices are sent.", orNull(guardLimitsSchema(t))),
 		"timeout":    say("How long a run may take from its beginning: 2h, 7d; one that is not at its end then fails.", orNull(ref("duration"))),
 		"sequential": say("The steps, one after the other.", ref("steps")),
 		"parallel":   say("The steps, side by side.", ref("steps")),
@@ -408,6 +408,7 @@ func guardLimitsSchema(t *testing.T) object {
 		"per_finding":  most("maxPerRun", "Things that one repair touches; one that would touch more touches none."),
 		"per_resource": rate("How many runs touch one thing in a time: 1/1h."),
 		"again":        most("maxAgainLimit", "Runs that touch one thing in an hour; one more halts the flow."),
+		"notices":      rate("How many notices the flow sends in a time: 20/1h. The first beyond them is sent at its end and says how many more there were."),
 	}))
 }
 

@@ -38,6 +38,7 @@ check_build "$other" "$work/other"
 rm -rf "$work/other"
 sam_build "$own" "$work/built"
 check_build "$own" "$work/built"
+cp scripts/aws/stack.flows.yml "$work/built/DispatchFunction/flows.local.yml"
 
 phase "derive the permissions of the flows"
 go build -o "$work/responder" ./cmd/responder

@@ -33,7 +33,7 @@ type function struct {
 func (f *function) ports() ports {
 	now := func() time.Time { return f.now }
 	return ports{
-		findings: f.findings, dead: f.findings, runs: &f.runs, heartbeats: &f.heartbeats, halts: &f.halts, secrets: memory.NewSecrets(now),
+		findings: f.findings, dead: f.findings, runs: &f.runs, heartbeats: &f.heartbeats, halts: &f.halts, counters: memory.NewCounters(now), secrets: memory.NewSecrets(now),
 		metrics: metrics.New(&f.stdout, lambdastest.Stack, now), now: now,
 	}
 }

@@ -32,6 +32,9 @@ func (a *app) tellRun(r *responder.Run) {
 	if r.Undoes != nil {
 		fact("undoes", "run %s, whatever its flow says now", r.Undoes.Run)
 	}
+	if g := r.Gathers; g != nil {
+		fact("tells", "of notices left out from %s to %s, beyond %d in %s; its own is that of run %s, step %s", moment(g.Since), moment(g.Until), g.Rate.N, duration(g.Rate.Per), g.Run, g.Step)
+	}
 	fact("event", "%s", line(f.Key, 200))
 	fact("began", "%s, last change %s, taken up %s", moment(r.Created), moment(r.Updated), count(r.Resumed, "time"))
 	if !r.Lease.IsZero() {
