@@ -155,9 +155,8 @@ func (f *Flows) present(flow, path string, kind responder.StepKind, who responde
 		return nil
 	}
 	var asked []responder.Approvers
-	if step := locate(now.Steps, path); step != nil && step.Kind == kind && step.Ask != nil {
-		asked = []responder.Approvers{step.Ask.By}
-	} else {
+	switch step := locate(now.Steps, path); {
+	case step == nil || step.Kind != kind || step.Ask == nil:
 		if now.Approvers != nil {
 			asked = append(asked, now.Approvers.By)
 		}
@@ -166,6 +165,11 @@ func (f *Flows) present(flow, path string, kind responder.StepKind, who responde
 				asked = append(asked, step.Ask.By)
 			}
 		})
+	default:
+		asked = append(asked, step.Ask.By)
+		for _, q := range governing(now.Steps, path) { // whose yes has lapsed, perhaps
+			asked = append(asked, locate(now.Steps, q).Ask.By)
+		}
 	}
 	if len(asked) > 0 && !slices.ContainsFunc(asked, func(by responder.Approvers) bool { return isApprover(who, by) }) {
 		return fmt.Errorf("%s was asked, and is not among those who are any more", who)

@@ -45,6 +45,11 @@ type Heeded struct {
 
 func (o Asked) apply(c *change) {
 	c.state.State, c.state.Due, c.state.Approval = responder.StepWaiting, o.Approval.Until, &o.Approval
+	for path, state := range c.run.Steps { // who was told of an earlier question is told of this one
+		if strings.HasPrefix(path, join(o.at(), branchTell)+".") && over(state.State) {
+			delete(c.run.Steps, path)
+		}
+	}
 }
 
 func (o Heeded) apply(c *change) {
@@ -155,11 +160,10 @@ func same(a, b responder.Planned) bool {
 // question is an open question as notices put it to people, nil where a step
 // tells of none.
 func question(run *responder.Run, path string) *responder.Question {
-	at := strings.LastIndex(path, "."+branchTell+".")
-	if at < 0 {
+	asking, ok := told(path)
+	if !ok {
 		return nil
 	}
-	asking := path[:at]
 	state := run.Steps[asking]
 	if state == nil || state.Approval == nil {
 		return nil
@@ -345,7 +349,7 @@ func outlived(run *responder.Run, a *responder.Approval, now time.Time) bool {
 // askFor puts a repair that no step has asked about to those who approve.
 func (w *worker) askFor(task Task, own responder.Planned) Outcome {
 	ask := task.Step.Ask
-	if ask == nil { // the flow has come to ask since
+	if ask == nil || ask.By.None() { // the flow has come to ask since
 		ask = w.Flows().approvers(w.run.Flow.Name)
 	}
 	if ask == nil || ask.By.None() {

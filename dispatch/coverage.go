@@ -11,21 +11,28 @@ import (
 // Which repairs a question is about: those that follow it in the run, up to the
 // next question that is surely asked before them. Steps of an if, of an on_error
 // and of a parallel group may be come to or not: what cannot be told without
-// running counts as following.
+// running counts as following. So does the on_error of a group that holds the
+// question: whatever failed in it, the repairs there act on no yes but that one.
 
 // following gives the paths of the steps that a question at a path is about, and
 // which are more than groups; those that stand under a condition are perhaps.
 func following(steps []responder.Step, path string) (found []string, perhaps map[string]bool) {
 	f := &follower{perhaps: map[string]bool{}}
+	met := false
 	for path != "" {
 		l, i, side := within(steps, path)
-		if i < 0 || !side && f.rest(l, i+1, false) {
+		if i < 0 {
 			break
+		}
+		if !side && !met {
+			met = f.rest(l, i+1, false)
 		}
 		if l.path == "" || terminal(l.path) {
 			break
 		}
-		path = owner(l.path)
+		if path = owner(l.path); !strings.HasSuffix(l.path, "."+branchError) { // it can fail before the next question is met
+			f.failing(path, locate(steps, path))
+		}
 	}
 	return f.found, f.perhaps
 }
@@ -78,10 +85,15 @@ func (f *follower) step(path string, step *responder.Step, perhaps bool) bool {
 		f.found = append(f.found, path)
 		f.perhaps[path] = maybe
 	}
+	f.failing(path, step)
+	return met
+}
+
+// failing goes through what follows a failure of a step.
+func (f *follower) failing(path string, step *responder.Step) {
 	if step.OnError != nil {
 		f.rest(list{join(path, branchError), step.OnError.Steps}, 0, true)
 	}
-	return met
 }
 
 // passesBy reports whether a run goes on where a group has failed: before, perhaps,

@@ -37,6 +37,7 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 	sources, problems := lang.ReadSources(fsys, name)
 	l := &loader{
 		LoadOptions: opts,
+		own:         []string{name, lang.LocalName(name)},
 		problems:    problems,
 		defaults:    map[string]map[string]field{},
 		byName:      map[string]*rawFlow{},
@@ -67,6 +68,7 @@ func Load(fsys fs.FS, name string, opts LoadOptions) (*Flows, lang.Problems) {
 // loader gathers flows and problems.
 type loader struct {
 	LoadOptions
+	own       []string                    // the main file and its local one: whatever else is read is included
 	defaults  map[string]map[string]field // action → parameter
 	above     field                       // `approvers:` above all flows; none: its value is nil
 	decide    *responder.Ask              // what that says, once it has been asked for
@@ -112,8 +114,10 @@ func (l *loader) source(s lang.Source) {
 		case f.name() == "actions":
 			l.mergeDefaults(f)
 		case f.name() == "approvers":
+			l.warnIncluded(f)
 			l.above = f
 		case f.name() == "people":
+			l.warnIncluded(f)
 			l.mergePeople(f)
 		case f.name() == "protected":
 			l.protect(f)
@@ -124,6 +128,16 @@ func (l *loader) source(s lang.Source) {
 		default:
 			l.unknownKey(f, topKeys(), topReserved())
 		}
+	}
+}
+
+// included reports whether a field stands in a file that another includes.
+func (l *loader) included(f field) bool { return !slices.Contains(l.own, f.file.Name) }
+
+// warnIncluded warns of what an included file says about everybody's flows.
+func (l *loader) warnIncluded(f field) {
+	if l.included(f) {
+		l.warnAt(f.file, f.key, "say it in "+l.own[0], "%s counts for all flows, and stands in a file that is included", f.name())
 	}
 }
 

@@ -130,6 +130,7 @@ func (l *loader) whoever(f field, parts []field, also ...string) (who responder.
 			l.strangers(part)
 		case "iam":
 			who.IAM = l.arns(part)
+			l.sessions(part)
 		case "cli":
 			yes, ok := lang.Decode(part.value).(bool)
 			if !ok {
@@ -159,6 +160,26 @@ func (l *loader) strangers(f field) {
 		})
 		if slackID.MatchString(node.Value) && !known {
 			l.warnAt(f.file, node, peopleExample, "nobody under people has this id: should they cause an event themselves, they could approve what is done about it")
+		}
+	}
+}
+
+// singleSignOn begins the names of the roles whose sessions IAM Identity Center
+// names after the person. https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
+const singleSignOn = "AWSReservedSSO_"
+
+// sessions warns of approvers that are sessions of a role: whoever takes the role
+// names them. And of ARNs that nobody has.
+func (l *loader) sessions(f field) {
+	for _, node := range scalars(f.value) {
+		account, kind := accountIn(node.Value), strings.Contains(node.Value, ":assumed-role/")
+		switch {
+		case !principalARN.MatchString(node.Value):
+		case kind != strings.Contains(node.Value, ":sts:"):
+			form := "arn:aws:iam::" + account + ":role/NAME"
+			l.warnAt(f.file, node, form, "nobody has this ARN: users and roles are of iam, sessions of sts")
+		case kind && !strings.Contains(node.Value, ":assumed-role/"+singleSignOn):
+			l.warnAt(f.file, node, roleOf(node.Value), "whoever takes the role chooses the session's name, and so who this is: name the role")
 		}
 	}
 }
@@ -249,25 +270,6 @@ func (s *stepper) tell(f field) []responder.Step {
 		}
 	}
 	return steps
-}
-
-// questioned gives each repair of a flow whose repairs are to be approved the
-// question that is asked where no step has asked about it. It says whether all of
-// those have somebody who decides.
-func (s *stepper) questioned(steps []responder.Step) (decided bool) {
-	decided = true
-	Walk(steps, func(path string, step *responder.Step) {
-		if !s.isRepair(step) {
-			return
-		}
-		step.Ask = s.fallback
-		asked := slices.ContainsFunc(governing(steps, path), func(q string) bool {
-			asking := locate(steps, q)
-			return asking.Kind == responder.StepApprove && asking.If == ""
-		})
-		decided = decided && (asked || step.Ask != nil)
-	})
-	return decided
 }
 
 // isRepair reports whether a step changes the world.

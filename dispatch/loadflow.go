@@ -69,7 +69,11 @@ func (l *loader) repairs(raw *rawFlow) responder.Repairs {
 	}
 	known := []string{string(responder.RepairsOff), string(responder.RepairsDry), string(responder.RepairsApprove), string(responder.RepairsLive)}
 	if f.value.Kind == yaml.ScalarNode && slices.Contains(known, f.value.Value) {
-		return responder.Repairs(f.value.Value)
+		repairs := responder.Repairs(f.value.Value)
+		if repairs.Armed() && l.included(f) {
+			l.errorAt(f.file, f.value, "flows: [{name: "+raw.name+", repairs: "+f.value.Value+"}]", "a file that is included arms nothing: say it in %s, or in %s", l.own[0], l.own[1])
+		}
+		return repairs
 	}
 	l.errorAt(f.file, f.value, lang.Suggest(f.value.Value, known), "repairs must be off, dry, approve or live")
 	return responder.RepairsDry
@@ -179,9 +183,12 @@ func (l *loader) steps(raw *rawFlow, repairs responder.Repairs, rules []RuleInfo
 	if s.count > maxSteps {
 		l.errorAt(raw.at.file, raw.at.value, "", "the flow %s has %d steps; at most %d are taken", raw.name, s.count, maxSteps)
 	}
-	if repairs == responder.RepairsApprove && !s.questioned(steps) {
+	if repairs.Armed() && !s.covered(steps, repairs) {
 		f := raw.fields["repairs"]
 		s.errorAt(f.file, f.value, "approvers: "+byExample, "nobody decides of the repairs of the flow %s: it has no approvers", raw.name)
+	}
+	if repairs == responder.RepairsLive { // where they are to be approved each is a question
+		s.besides(raw, steps)
 	}
 	return steps, s.fallback
 }

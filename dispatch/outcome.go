@@ -117,7 +117,7 @@ func Apply(run *responder.Run, o Outcome, now time.Time, jitter func() float64) 
 		state = &responder.StepState{State: responder.StepRunning}
 		after.Steps[o.at()] = state
 	}
-	o.apply(&change{step: step, state: state, now: now, jitter: jitter})
+	o.apply(&change{run: after, step: step, state: state, now: now, jitter: jitter})
 	closeGroups(after, now)
 	return dated(run, after, now)
 }
@@ -177,8 +177,9 @@ func giveUp(state *responder.StepState, why string, now time.Time) {
 	state.Result = remark("", why)
 }
 
-// change is the step that an outcome changes.
+// change is the step that an outcome changes, and its run.
 type change struct {
+	run    *responder.Run // nil where a step is given up
 	step   *responder.Step
 	state  *responder.StepState
 	now    time.Time

@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -57,6 +59,9 @@ func (p Previewing) Notices(flow responder.Flow, finding responder.Finding) ([]P
 		case responder.Repair:
 			state.Dry = flow.Repairs != responder.RepairsLive && flow.Repairs != responder.RepairsApprove
 		case responder.Notice:
+			if asking, ok := told(path); ok && anew(flow, asking) {
+				return
+			}
 			notice := Previewed{Path: path, Action: begun.Action, If: step.If, Err: err}
 			if err == nil {
 				notice.Preview, notice.Err = w.preview(Task{Attempt, path, step}, state)
@@ -65,6 +70,20 @@ func (p Previewing) Notices(flow responder.Flow, finding responder.Finding) ([]P
 		}
 	})
 	return all, nil
+}
+
+// told gives the path of the step whose question a notice tells of.
+func told(path string) (asking string, ok bool) {
+	at := strings.LastIndex(path, "."+branchTell+".")
+	return path[:max(at, 0)], at >= 0
+}
+
+// anew reports whether the question of a step is asked only where what was decided
+// at another does not count any more.
+func anew(flow responder.Flow, path string) bool {
+	return slices.ContainsFunc(governing(flow.Steps, path), func(q string) bool {
+		return flow.Repairs == responder.RepairsLive || locate(flow.Steps, q).Kind == responder.StepApprove
+	})
 }
 
 // imagined is the question of a step as it would be asked, but for its digest.

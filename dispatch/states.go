@@ -63,6 +63,7 @@ func StepMoves() []Move[responder.StepStatus] {
 		{states{cancelled}, succeeded, byWorker, "was at an attempt when the run was cancelled, and it ended well"},
 		{states{cancelled}, stopped, byWorker, "the same, and the check said no"},
 		{states{cancelled}, failed, byWorker, "the same, and it failed for good"},
+		{states{succeeded, failed, skipped, cancelled}, none, byWorker, "told of a question about a repair that is asked anew: it tells of that"},
 		{states{failed, cancelled}, running, byPerson, "retries the run: it is tried anew"},
 		{states{failed, cancelled}, none, byPerson, "retries the run: it had come to no attempt, and begins anew"},
 		{states{succeeded, skipped, stopped}, none, byPerson, "retries the run: it belongs to the `on_error`, or to the question, of a step that is tried anew"},
