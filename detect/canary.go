@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/lang"
 )
 
 // hear notes the beat of a canary. heard is false for any other event, which is
@@ -22,11 +23,11 @@ import (
 // whose key may speak for the account: what that could do is to keep a place
 // from turning dark, or to name one that is none of ours. A time in the future
 // counts as now, so that no canary sings ahead.
-func (d *Detector) hear(ctx context.Context, event responder.Event) (heard bool, err error) {
-	if d.Canary == "" || d.Heartbeats == nil {
+func (d *Detector) hear(ctx context.Context, g glance) (heard bool, err error) {
+	if d.Canary == "" || d.Heartbeats == nil || !g.canary {
 		return false, nil
 	}
-	place, at, ok := canary(event, d.Canary)
+	place, at, ok := canary(*g.event, d.Canary)
 	if !ok {
 		return false, nil
 	}
@@ -41,6 +42,15 @@ func (d *Detector) hear(ctx context.Context, event responder.Event) (heard bool,
 		return true, fmt.Errorf("canary: %w", err)
 	}
 	return true, nil
+}
+
+// likeCanary is true of what canary has to look at.
+func likeCanary() *lang.Program {
+	program, problems := lang.Compile(lang.Plain(`event.source == "aws.events" && event["detail-type"] == "Scheduled Event"`), lang.Scope{Names: lang.EventNames()})
+	if program == nil {
+		panic(problems) // the expression stands above
+	}
+	return program
 }
 
 // canary reads an event of the schedule of that name: where it is, and when it sang.

@@ -26,10 +26,8 @@ type Detector struct {
 
 // Outcome is what became of one event.
 type Outcome struct {
-	Event    responder.Event
-	Canary   bool // its beat was noted, and no rule looked at it
-	Findings []responder.Finding
-	Errors   []*RuleError
+	Sight
+	Canary bool // its beat was noted, and no rule looked at it
 }
 
 // margin is kept free before the deadline of a batch, to queue what was found.
@@ -55,15 +53,15 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err)})
 			continue
 		}
-		event, err := responder.DecodeEvent(delivery.Body)
+		seen, err := rules.glance(delivery.Body)
 		if err != nil {
 			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err), Dead: true})
 			continue
 		}
 		p := pending{id: delivery.ID}
-		p.outcome.Event = event
-		if p.outcome.Canary, p.err = d.hear(looking, event); !p.outcome.Canary {
-			p.outcome.Findings, p.outcome.Errors = rules.Evaluate(event)
+		p.outcome.Sight = Sight{Raw: seen.raw, event: seen.event}
+		if p.outcome.Canary, p.err = d.hear(looking, seen); !p.outcome.Canary {
+			p.outcome.Sight = rules.judge(seen)
 		}
 		for _, e := range p.outcome.Errors {
 			d.tell(e)
@@ -109,7 +107,7 @@ func (d *Detector) send(ctx context.Context, batch []pending) []pending {
 			finding := &batch[i].outcome.Findings[n]
 			body, err := responder.Bell{Finding: finding}.Encode()
 			if err != nil { // a defect of the rule: the other findings go on
-				failed := &RuleError{Rule: finding.Rule, Event: batch[i].outcome.Event.Key(), Err: err}
+				failed := &RuleError{Rule: finding.Rule, Event: batch[i].outcome.Event().Key(), Err: err}
 				batch[i].outcome.Errors = append(batch[i].outcome.Errors, failed)
 				d.tell(failed)
 				continue

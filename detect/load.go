@@ -42,7 +42,8 @@ func Load(fsys fs.FS, name string, catalogue responder.Catalogue) (*Rules, lang.
 	if l.problems.Err() != nil {
 		return nil, l.problems
 	}
-	return rules, l.problems
+	rules.canary = likeCanary()
+	return rules.ready(), l.problems
 }
 
 // loader merges files.

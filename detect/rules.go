@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/engine"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -16,6 +17,8 @@ type Rules struct {
 	rules    []*rule                   // the enabled ones, in the order of the files
 	infos    []Info                    // of all
 	lists    map[string]any
+	canary   *lang.Program  // what a canary looks like
+	engine   *engine.Engine // of the rules, and behind them the canary
 }
 
 // Info is what others need to know of a rule.
@@ -46,7 +49,7 @@ func (rs *Rules) Len() int { return len(rs.rules) }
 
 // Only keeps the rules of these names.
 func (rs *Rules) Only(names ...string) (*Rules, error) {
-	only := &Rules{Accounts: rs.Accounts, lists: rs.lists, infos: rs.infos}
+	only := &Rules{Accounts: rs.Accounts, lists: rs.lists, infos: rs.infos, canary: rs.canary}
 	for _, name := range names {
 		found := false
 		for _, r := range rs.rules {
@@ -65,7 +68,7 @@ func (rs *Rules) Only(names ...string) (*Rules, error) {
 			return nil, fmt.Errorf("there is no enabled rule %q", name)
 		}
 	}
-	return only, nil
+	return only.ready(), nil
 }
 
 // RuleError is a rule that failed on an event. The other rules went on.
@@ -81,12 +84,15 @@ func (e *RuleError) Unwrap() error { return e.Err }
 // Evaluate gives what the rules find in an event, in the order of the rules, and
 // the rules that failed. A rule that fails while a finding is being put into
 // words still gives the finding, with what could be had of it.
+//
+// This is the definition of what rules find, one rule after the other; Look is
+// the fast way to the same.
 func (rs *Rules) Evaluate(event responder.Event) ([]responder.Finding, []*RuleError) {
 	env := lang.EventEnv(event, rs.Accounts)
 	var findings []responder.Finding
 	var failed []*RuleError
 	for _, r := range rs.rules {
-		found, err := r.evaluate(event, env)
+		found, err := r.evaluate(event, env, false)
 		findings = append(findings, found...)
 		if err != nil {
 			failed = append(failed, &RuleError{Rule: r.name, Event: event.Key(), Err: err})
@@ -95,10 +101,10 @@ func (rs *Rules) Evaluate(event responder.Event) ([]responder.Finding, []*RuleEr
 	return findings, failed
 }
 
-// evaluate runs one rule. It leaves env as it was.
-func (r *rule) evaluate(event responder.Event, env map[string]any) ([]responder.Finding, error) {
+// evaluate runs one rule. It leaves env as it was. holds says that `when` is true.
+func (r *rule) evaluate(event responder.Event, env map[string]any, holds bool) ([]responder.Finding, error) {
 	said := []map[string]any{nil}
-	if r.when != nil {
+	if r.when != nil && !holds {
 		value, err := r.when.Eval(env)
 		if err != nil {
 			return nil, fmt.Errorf("when: %w", err)

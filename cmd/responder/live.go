@@ -29,7 +29,7 @@ func (l *live) event(o detect.Outcome) {
 	d := l.pipeline.definitions.Load()
 	for _, f := range o.Findings {
 		if len(flowsFor(d, f.Rule)) == 0 {
-			l.tellFinding(f, o.Event, d.Rules.Accounts)
+			l.tellFinding(f, o.Event(), d.Rules.Accounts)
 			l.tellNoRun(noFlow)
 		}
 	}
@@ -41,7 +41,7 @@ func (l *live) event(o detect.Outcome) {
 	}
 	switch l.misses++; {
 	case l.misses <= toldMisses:
-		l.tellMiss(o.Event, d.Rules)
+		l.tellMiss(o.Event(), d.Rules)
 	case l.misses == toldMisses+1:
 		fmt.Fprintln(l.stdout, l.paint().faint("… more events without a match in this minute"))
 	}

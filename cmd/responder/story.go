@@ -63,14 +63,14 @@ func (a *app) tellStories(t *tally, d *wiring.Definitions) {
 		}
 		if len(o.Findings) == 0 {
 			if len(outcomes) <= toldEvents {
-				a.tellMiss(o.Event, d.Rules)
+				a.tellMiss(o.Event(), d.Rules)
 				told++
 			}
 			continue
 		}
 		told++
 		for _, f := range o.Findings {
-			a.tellFinding(f, o.Event, d.Rules.Accounts)
+			a.tellFinding(f, o.Event(), d.Rules.Accounts)
 			runs, flows := runsOf(f), flowsFor(d, f.Rule)
 			for _, r := range runs {
 				a.tellChain(r, len(flows) > 1)

@@ -72,7 +72,7 @@ func (t *tally) event(o detect.Outcome) {
 	}
 	if len(o.Findings) > 0 {
 		t.matched++
-		t.matches[o.Event.Key()]++
+		t.matches[o.Event().Key()]++
 	}
 }
 

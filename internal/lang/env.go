@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/skycrafters/responder"
@@ -51,57 +52,80 @@ func EventEnv(event responder.Event, accounts map[string]map[string]any) map[str
 	}
 	if source, _ := detail["eventSource"].(string); source != "" && !event.OfPartner() {
 		if name, _ := detail["eventName"].(string); name != "" {
-			service, _, _ := strings.Cut(source, ".")
-			env["action"] = service + ":" + name
-			env["ok"] = worked(detail, name)
-			env["denied"] = isDenied(text(detail, "errorCode"))
+			code := detail["errorCode"]
+			env["action"] = Service(source) + ":" + name
+			env["ok"] = Worked(code != nil && code != "", name, text(detail, "responseElements", "ConsoleLogin"))
+			env["denied"] = Denied(text(detail, "errorCode"))
 		}
 	}
 	return env
 }
 
-func worked(detail map[string]any, name string) bool {
-	if code := detail["errorCode"]; code != nil && code != "" {
-		return false
-	}
-	return name != "ConsoleLogin" || text(detail, "responseElements", "ConsoleLogin") == "Success"
+// Service is the first part of `action`: "iam" of "iam.amazonaws.com".
+func Service(eventSource string) string {
+	service, _, _ := strings.Cut(eventSource, ".")
+	return service
 }
 
-// isDenied knows the error codes that AWS services give for lack of permission.
-func isDenied(code string) bool {
+// Worked is `ok` of a call: failed says that it has an error code, login is what
+// the response of a ConsoleLogin tells.
+func Worked(failed bool, eventName, login string) bool {
+	return !failed && (eventName != "ConsoleLogin" || login == "Success")
+}
+
+// Denied is `denied` of a call: it knows the error codes that AWS services give
+// for lack of permission.
+func Denied(code string) bool {
 	code = strings.TrimPrefix(code, "Client.")
 	return strings.HasPrefix(code, "AccessDenied") || strings.HasPrefix(code, "Unauthorized") ||
 		code == "AuthorizationError" || code == "Forbidden" || code == "NotAuthorized" || code == "NotAuthorizedException"
 }
 
-func actor(detail map[string]any) map[string]any {
-	who, _ := detail["userIdentity"].(map[string]any)
-	kind := text(who, "type")
-	arn := text(who, "arn")
-	a := map[string]any{
-		"type": orNil(kind), "arn": orNil(arn), "id": orNil(text(who, "principalId")), "account": orNil(text(who, "accountId")),
-		"key": orNil(text(who, "accessKeyId")), "session": nil, "name": nil,
-	}
-	name := text(who, "userName")
-	switch {
-	case kind == "Root":
+// Identity is what a record's userIdentity says in texts, "" where it says none.
+type Identity struct {
+	Type, ARN, PrincipalID, AccountID, AccessKeyID, UserName, InvokedBy string
+	Issuer                                                              string // sessionContext.sessionIssuer.userName
+}
+
+// Name is `actor.name`, "" for nobody.
+func (who Identity) Name() string {
+	name := who.UserName
+	switch who.Type {
+	case "Root":
 		name = "Root user"
-	case kind == "AssumedRole":
-		if issuer := text(who, "sessionContext", "sessionIssuer", "userName"); issuer != "" {
-			name = issuer
+	case "AssumedRole":
+		if who.Issuer != "" {
+			name = who.Issuer
 		}
-		if _, session, found := strings.Cut(text(who, "principalId"), ":"); found {
-			a["session"] = session
-		}
-	case kind == "AWSService":
-		name = text(who, "invokedBy")
+	case "AWSService":
+		name = who.InvokedBy
 	}
-	for _, other := range []string{lastOf(arn), text(who, "invokedBy"), text(who, "principalId")} {
-		if name == "" {
-			name = other
-		}
+	return cmp.Or(name, lastOf(who.ARN), who.InvokedBy, who.PrincipalID)
+}
+
+// Session is `actor.session`; ok is false for what is no session.
+func (who Identity) Session() (session string, ok bool) {
+	if who.Type != "AssumedRole" {
+		return "", false
 	}
-	a["name"] = orNil(name)
+	_, session, ok = strings.Cut(who.PrincipalID, ":")
+	return session, ok
+}
+
+func actor(detail map[string]any) map[string]any {
+	object, _ := detail["userIdentity"].(map[string]any)
+	who := Identity{
+		Type: text(object, "type"), ARN: text(object, "arn"), PrincipalID: text(object, "principalId"), AccountID: text(object, "accountId"),
+		AccessKeyID: text(object, "accessKeyId"), UserName: text(object, "userName"), InvokedBy: text(object, "invokedBy"),
+		Issuer: text(object, "sessionContext", "sessionIssuer", "userName"),
+	}
+	a := map[string]any{
+		"type": orNil(who.Type), "arn": orNil(who.ARN), "id": orNil(who.PrincipalID), "account": orNil(who.AccountID),
+		"key": orNil(who.AccessKeyID), "session": nil, "name": orNil(who.Name()),
+	}
+	if session, ok := who.Session(); ok {
+		a["session"] = session
+	}
 	return a
 }
 

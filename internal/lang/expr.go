@@ -45,6 +45,7 @@ type Program struct {
 // linked is a calm tree, compiled.
 type linked struct {
 	program *vm.Program
+	calm    ast.Node
 	counts  bool // it spends a budget
 }
 
@@ -103,7 +104,7 @@ func link(at span, node ast.Node, source file.Source, scope Scope) (linked, erro
 		return linked{}, err
 	}
 	program, err := compiler.Compile(tree, cfg)
-	return linked{program, calm.counts}, err
+	return linked{program, tree.Node, calm.counts}, err
 }
 
 // config is expr's configuration for a scope: the names, all of unknown type,

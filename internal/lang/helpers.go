@@ -64,7 +64,7 @@ var helpers = []Helper{
 		min: 2, max: 2, prepare: map[int]func(any) (any, error){1: prepareZone},
 		call: func(args ...any) (any, error) {
 			t, err := timeIn(args[0], args[1])
-			return t != nil && isWeekend(*t), err
+			return t != nil && IsWeekend(*t), err
 		},
 	},
 	{
@@ -163,7 +163,8 @@ func prepareNetworks(value any) (any, error) {
 	return n, nil
 }
 
-func (n *networks) contain(address netip.Addr) bool {
+// Contain reports whether an address that ParseAddress gave is one of them.
+func (n *networks) Contain(address netip.Addr) bool {
 	if _, ok := n.addresses[address]; ok {
 		return true
 	}
@@ -183,18 +184,28 @@ func ipIn(value, in any) (bool, error) {
 		return false, nil
 	}
 	if ready, ok := in.(*networks); ok {
-		return ready.contain(address), nil
+		return ready.Contain(address), nil
 	}
 	ready, err := prepareNetworks(in)
 	if err != nil {
 		return false, err
 	}
-	return ready.(*networks).contain(address), nil
+	return ready.(*networks).Contain(address), nil
 }
 
 func parseAddress(value any) (netip.Addr, bool) {
 	text, ok := value.(string)
 	if !ok {
+		return netip.Addr{}, false
+	}
+	return ParseAddress(text)
+}
+
+// ParseAddress reads an address as `ip` and the helpers do; ok is false for what
+// is none. Names of hosts, which AWS writes in the place of addresses, cost no
+// allocation.
+func ParseAddress(text string) (address netip.Addr, ok bool) {
+	if i := strings.IndexAny(text, ".:%"); i < 0 || text[i] == '.' && strings.Trim(text, ".0123456789") != "" {
 		return netip.Addr{}, false
 	}
 	address, err := netip.ParseAddr(text)
@@ -216,7 +227,12 @@ func mustNetworks(texts ...any) *networks {
 
 func publicIP(value any) bool {
 	address, ok := parseAddress(value)
-	return ok && address.IsGlobalUnicast() && !address.IsPrivate() && !reserved.contain(address)
+	return ok && IsPublic(address)
+}
+
+// IsPublic is public_ip of an address that ParseAddress gave.
+func IsPublic(address netip.Addr) bool {
+	return address.IsGlobalUnicast() && !address.IsPrivate() && !reserved.Contain(address)
 }
 
 // patterns is a prepared list of regular expressions.

@@ -97,24 +97,28 @@ func workingHours(value, in any) (bool, error) {
 		}
 		h = ready.(*hours)
 	}
-	t, err := timeIn(value, h.zone)
-	if t == nil {
-		return false, err
-	}
+	t, ok := value.(time.Time)
+	return ok && h.Contain(t), nil
+}
+
+// Contain reports whether a time is in the working hours.
+func (h *hours) Contain(t time.Time) bool {
+	t = t.In(h.zone)
 	s := h.week
-	if isWeekend(*t) {
+	if IsWeekend(t) {
 		s = h.weekend
 	}
 	if s == nil {
-		return true, nil
+		return true
 	}
 	minute := t.Hour()*60 + t.Minute()
 	if s.from <= s.to {
-		return s.from <= minute && minute < s.to, nil
+		return s.from <= minute && minute < s.to
 	}
-	return minute >= s.from || minute < s.to, nil // over midnight
+	return minute >= s.from || minute < s.to // over midnight
 }
 
-func isWeekend(t time.Time) bool {
+// IsWeekend is `weekend` of a time in its zone.
+func IsWeekend(t time.Time) bool {
 	return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday
 }

@@ -1,0 +1,331 @@
+package engine
+
+import (
+	"regexp/syntax"
+	"slices"
+
+	"github.com/expr-lang/expr/ast"
+
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// condition is something simple that can be so of one slot of an event.
+type condition struct {
+	slot slot
+	is   relation
+	text string  // of equals, begins, ends, holds
+	n    float64 // of isNumber
+}
+
+// relation is how a slot is to stand to the condition's text or number.
+type relation uint8
+
+const (
+	equals   relation = iota // it is this text
+	isNumber                 // it is this number
+	truly                    // it is true
+	falsely                  // it is false
+	begins                   // it is a text that begins so
+	ends                     // it is a text that ends so
+	holds                    // it is a text that has this in it
+	textual                  // it is a text
+	present                  // it is not nil
+	odd                      // it is neither nil, true nor false
+)
+
+// need is what must be so for a condition of a rule to come out as wanted, or
+// to fail: at least one of these. Where none is so, it comes out otherwise, and
+// does not fail. nil: nothing is known that must be so.
+type need struct {
+	any  []condition
+	odds float64 // how likely an event has one of them, roughly
+}
+
+// never is the need of what never comes out as wanted.
+var never = &need{}
+
+// either is the need of what comes out as wanted if one of two does.
+func either(a, b *need) *need {
+	if a == nil || b == nil {
+		return nil
+	}
+	return &need{append(slices.Clip(a.any), b.any...), a.odds + b.odds}
+}
+
+// better is the rarer one of two needs, each of which must be met.
+func better(a, b *need) *need {
+	switch {
+	case a == nil:
+		return b
+	case b == nil || a.odds <= b.odds:
+		return a
+	}
+	return b
+}
+
+// needs reads off a calm tree what must be so for it to be true (wanted), or to
+// be false or nil (not wanted).
+//
+// The traps: what stands to the left of && and || and fails must fail still, so
+// what is on the right of it counts only if the left cannot fail; each side of
+// || needs something; and what is true of an absent field needs nothing.
+func (c *compiler) needs(node ast.Node, wanted bool) *need {
+	switch n := node.(type) {
+	case *ast.BoolNode:
+		if n.Value == wanted {
+			return nil
+		}
+		return never
+	case *ast.UnaryNode:
+		if n.Operator == "!" {
+			return c.needs(n.Node, !wanted)
+		}
+	case *ast.BinaryNode:
+		switch n.Operator {
+		case "&&", "||":
+			return c.joined(n, wanted)
+		case "==":
+			return c.needsEqual(n.Left, n.Right, wanted)
+		case "!=":
+			return c.needsEqual(n.Left, n.Right, !wanted)
+		}
+	case *ast.BuiltinNode:
+		if n.Name == "any" || n.Name == "one" {
+			return c.needsElements(n, wanted)
+		}
+	}
+	if !wanted {
+		return nil // a negation of what is below is true where the field is absent
+	}
+	name, arguments := callOf(node)
+	if name == "" {
+		return c.needsTruth(node)
+	}
+	return c.needsCall(node, name, arguments)
+}
+
+// joined is a && b, wanted, or a || b, not wanted: both must come out so; or the
+// other way round: one of them must.
+func (c *compiler) joined(n *ast.BinaryNode, wanted bool) *need {
+	left, right := c.needs(n.Left, wanted), c.needs(n.Right, wanted)
+	if (n.Operator == "&&") != wanted {
+		return either(left, right)
+	}
+	if !c.total(n.Left) {
+		return left
+	}
+	return better(left, right)
+}
+
+// one is a need of a single condition.
+func one(is condition, odds float64) *need { return &need{[]condition{is}, odds} }
+
+// place gives the slot of the event that a node names.
+func (c *compiler) place(node ast.Node) (slot, bool) {
+	if name, arguments := callOf(node); name == "spend" {
+		node = arguments[1]
+	}
+	if p, ok := c.path(node); ok && p.loop == nil {
+		return p.slot, true
+	}
+	return 0, false
+}
+
+// needsEqual is == where one side is a literal.
+func (c *compiler) needsEqual(left, right ast.Node, wanted bool) *need {
+	at, ok := c.place(left)
+	v, isLiteral := literal(right)
+	if !ok || !isLiteral {
+		at, ok = c.place(right)
+		v, isLiteral = literal(left)
+	}
+	if !ok || !isLiteral {
+		return nil
+	}
+	if v.kind == isNil {
+		if wanted {
+			return nil
+		}
+		return one(condition{slot: at, is: present}, c.likely(at, 0.5))
+	}
+	if !wanted {
+		return nil
+	}
+	return c.needsValue(at, v)
+}
+
+// needsValue is that a slot is a value; nil for a value that cannot be looked up.
+func (c *compiler) needsValue(at slot, v value) *need {
+	switch v.kind {
+	case isText:
+		return one(condition{slot: at, is: equals, text: v.text}, c.likely(at, 0.01))
+	case isTrue:
+		return one(condition{slot: at, is: truly}, c.likely(at, 0.2))
+	case isFalse:
+		return one(condition{slot: at, is: falsely}, c.likely(at, 0.2))
+	case isInt, isFloat:
+		n, _ := v.number()
+		return one(condition{slot: at, is: isNumber, n: n}, c.likely(at, 0.05))
+	}
+	return nil
+}
+
+// needsTruth is a value as a condition, alone or behind "?": true, or of a kind
+// that fails.
+func (c *compiler) needsTruth(node ast.Node) *need {
+	at, ok := c.place(node)
+	if !ok {
+		return nil
+	}
+	return &need{[]condition{{slot: at, is: truly}, {slot: at, is: odd}}, c.likely(at, 0.5)}
+}
+
+// needsCall is a call of a function, which is to be true.
+func (c *compiler) needsCall(node ast.Node, name string, arguments []ast.Node) *need {
+	switch name {
+	case "?":
+		return c.needs(arguments[0], true)
+	case "==":
+		return c.needsEqual(arguments[0], arguments[1], true)
+	case "[]", "calm get":
+		return c.needsTruth(node)
+	case "pick":
+		return nil
+	}
+	if len(arguments) == 0 || !lang.IsCondition(name) {
+		return nil
+	}
+	at, ok := c.place(arguments[0])
+	if !ok {
+		return nil
+	}
+	switch name {
+	case "<", ">", "<=", ">=":
+		if _, constant := literal(arguments[1]); constant {
+			return one(condition{slot: at, is: present}, c.likely(at, 0.5))
+		}
+	case "startsWith", "endsWith", "contains":
+		if v, ok := literal(arguments[1]); ok && v.kind == isText {
+			is := map[string]relation{"startsWith": begins, "endsWith": ends, "contains": holds}[name]
+			return c.needsPart(at, is, v.text)
+		}
+	case "in":
+		return c.needsMember(at, arguments[1])
+	case "matches":
+		if n, ok := arguments[1].(*ast.ConstantNode); ok {
+			if pattern, ok := n.Value.(*lang.Regexp); ok {
+				return c.needsPattern(at, pattern)
+			}
+		}
+	case "glob", "matches_any":
+		if n, ok := arguments[1].(*ast.ConstantNode); ok {
+			if patterns, ok := n.Value.(lang.Patterns); ok {
+				all := never
+				for _, p := range patterns {
+					all = either(all, c.needsPattern(at, p))
+				}
+				return all
+			}
+		}
+	case "ip_in":
+		if n, ok := arguments[1].(*ast.ConstantNode); ok {
+			if _, ok := n.Value.(*lang.Networks); ok {
+				return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+			}
+		}
+	case "public_ip":
+		return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+	}
+	return nil
+}
+
+// needsMember is `in` a constant list.
+func (c *compiler) needsMember(at slot, in ast.Node) *need {
+	ready, ok := in.(*ast.ConstantNode)
+	if !ok {
+		return nil
+	}
+	all := &need{}
+	add := func(n *need) bool {
+		if n != nil {
+			all.any, all.odds = append(all.any, n.any...), all.odds+n.odds
+		}
+		return n != nil
+	}
+	switch list := ready.Value.(type) {
+	case lang.Set:
+		for text := range list {
+			add(c.needsValue(at, textValue(text)))
+		}
+		return all
+	case []any:
+		for _, v := range list {
+			if !add(c.needsValue(at, constant(v))) {
+				return nil // nil, or what is looked at in depth
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// needsPart is that a slot's text begins so, ends so, or has this in it.
+func (c *compiler) needsPart(at slot, is relation, text string) *need {
+	if text == "" {
+		return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+	}
+	odds := map[int]float64{1: 0.5, 2: 0.3, 3: 0.2}[len(text)]
+	if odds == 0 {
+		odds = 0.05
+	}
+	return one(condition{slot: at, is: is, text: text}, c.likely(at, odds))
+}
+
+// needsPattern is that a regular expression is found in a slot's text.
+func (c *compiler) needsPattern(at slot, pattern *lang.Regexp) *need {
+	re, err := syntax.Parse(pattern.String(), syntax.Perl)
+	if err != nil {
+		return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+	}
+	re = re.Simplify()
+	for re.Op == syntax.OpCapture {
+		re = re.Sub[0]
+	}
+	alternatives := []*syntax.Regexp{re}
+	if re.Op == syntax.OpAlternate {
+		alternatives = re.Sub
+	}
+	all := never
+	for _, alternative := range alternatives {
+		is, text := part(alternative)
+		all = either(all, c.needsPart(at, is, text))
+	}
+	return all
+}
+
+// needsElements is any and one: there must be elements.
+func (c *compiler) needsElements(n *ast.BuiltinNode, wanted bool) *need {
+	name, list := callOf(n.Arguments[0])
+	if !wanted || name != "list" {
+		return nil
+	}
+	at, ok := c.place(list[0])
+	if !ok {
+		return nil
+	}
+	return one(condition{slot: at, is: present}, c.likely(at, 0.3))
+}
+
+// likely is how likely an event has such a value at a slot: of names that tell
+// much, less.
+func (c *compiler) likely(at slot, odds float64) float64 {
+	switch at {
+	case c.derivedAt("action"):
+		return odds / 10
+	case c.derivedAt("denied"):
+		return odds / 20
+	case c.derivedAt("ok"):
+		return odds * 4
+	}
+	return odds
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// Rule is what the engine must know of a rule.
+type Rule struct {
+	When *lang.Program // nil: always true
+	Each *lang.Program // nil: there are no items
+}
+
+// Engine is a set of rules, made ready to be asked about events. Immutable, and
+// safe for concurrent use.
+type Engine struct {
+	rules       []compiled
+	paths       *trie
+	loops       []*trie
+	derivations []derivation
+	values      int
+	index       index
+	frames      sync.Pool
+}
+
+// compiled is a rule.
+type compiled struct {
+	when test
+	why  []string // what of it is left to the fallback
+}
+
+// Candidate is a rule that may find something in an event, or fail on it.
+type Candidate struct {
+	Rule  int  // its number in the list that New got
+	Holds bool // its `when` is true; else nobody knows
+}
+
+// builder is an engine in the making.
+type builder struct {
+	paths       *trie
+	loops       []*trie
+	derivations []derivation
+	named       map[string]slot
+	values      int
+	accounts    map[string]map[string]any
+}
+
+// derivedAt gives the slot of a name that is derived, one that no value has if no
+// rule has named it.
+func (b *builder) derivedAt(name string) slot {
+	if at, ok := b.named[name]; ok {
+		return at
+	}
+	return math.MinInt32
+}
+
+// New makes an engine of rules. accounts is what is said of accounts, by id.
+// Cost: some microseconds a rule.
+func New(rules []Rule, accounts map[string]map[string]any) *Engine {
+	b := &builder{paths: newTrie(), named: map[string]slot{}, accounts: accounts}
+	x := &indexer{at: map[slot]*indexed{}}
+	e := &Engine{}
+	for i, r := range rules {
+		c := &compiler{builder: b, lets: map[string]*local{}}
+		compiled, need := c.rule(r)
+		e.rules = append(e.rules, compiled)
+		x.add(int32(i), need)
+	}
+	b.paths.done()
+	for _, t := range b.loops {
+		t.done()
+	}
+	e.paths, e.loops, e.derivations, e.values, e.index = b.paths, b.loops, b.derivations, b.values, x.done()
+	e.frames.New = func() any { return e.newFrame() }
+	return e
+}
+
+// rule compiles one rule and reads off what it needs.
+func (c *compiler) rule(r Rule) (compiled, *need) {
+	var out compiled
+	var n *need
+	if r.When != nil {
+		out.when = c.test(r.When.Calm())
+		n = c.needs(r.When.Calm(), true)
+	}
+	if r.Each != nil && (r.When == nil || c.total(r.When.Calm())) {
+		if at, ok := c.place(r.Each.Calm()); ok {
+			n = better(n, one(condition{slot: at, is: present}, c.likely(at, 0.3)))
+		}
+	}
+	out.why = c.why
+	return out, n
+}
+
+// Look gives the rules that may find something in an event or fail on it, in
+// their order. ok is false for what responder.DecodeEvent refuses: then nothing
+// is known. It appends to into and gives that. Cost: about a microsecond and no
+// allocation, however many the rules are, if none is a candidate.
+func (e *Engine) Look(raw []byte, into []Candidate) (candidates []Candidate, ok bool) {
+	f := e.frames.Get().(*frame)
+	defer e.frames.Put(f)
+	if !f.event.event(raw) {
+		return into, false
+	}
+	e.index.candidates(f)
+	slices.Sort(f.hits)
+	for _, r := range f.hits {
+		when := e.rules[r].when
+		if when == nil {
+			into = append(into, Candidate{int(r), true})
+			continue
+		}
+		f.spent = 0
+		switch when(f) {
+		case yes:
+			into = append(into, Candidate{int(r), true})
+		case ask:
+			into = append(into, Candidate{int(r), false})
+		}
+	}
+	return into, true
+}
+
+// Why says what of a rule is left to the fallback; nothing for a rule that is
+// judged without it.
+func (e *Engine) Why(rule int) []string { return e.rules[rule].why }
