@@ -121,7 +121,7 @@ type Planned struct {
 	Params  map[string]any `json:"params,omitempty"`
 	Account string         `json:"account,omitempty"`
 	Region  string         `json:"region,omitempty"`
-	Would   string         `json:"would"`             // for people
+	Would   string         `json:"would"`             // for people: what, and where
 	Perhaps bool           `json:"perhaps,omitempty"` // it stands under a condition
 	Unknown string         `json:"unknown,omitempty"` // why it cannot be said yet: then it is not approved
 }

@@ -1,10 +1,6 @@
 package dispatch
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,32 +127,6 @@ func said(a *responder.Approval) string {
 	return cleanText(what)
 }
 
-// digestOf identifies exactly what is asked: SHA-256, in hexadecimal.
-func digestOf(run *responder.Run, path string, a *responder.Approval) (string, error) {
-	data, err := json.Marshal(struct {
-		Run, Step, Flow string
-		Veto            bool
-		Text            string
-		By              responder.Approvers
-		Not             responder.Barred
-		Plan            []responder.Planned
-		Asked, Until    time.Time
-	}{run.ID, path, run.Flow.Digest, a.Veto, a.Text, a.By, a.Not, a.Plan, a.Asked.UTC(), a.Until.UTC()})
-	if err != nil {
-		return "", fmt.Errorf("what is asked cannot be stored: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// same reports whether two repairs are the same one.
-func same(a, b responder.Planned) bool {
-	a.Would, a.Perhaps, b.Would, b.Perhaps = "", false, "", false
-	one, err := json.Marshal(a)
-	other, otherErr := json.Marshal(b)
-	return err == nil && otherErr == nil && a.Unknown == "" && bytes.Equal(one, other)
-}
-
 // question is an open question as notices put it to people, nil where a step
 // tells of none.
 func question(run *responder.Run, path string) *responder.Question {
@@ -253,44 +223,11 @@ func (l leave) asksNobody(plan []responder.Planned) string {
 	return ""
 }
 
-// plan gives the repairs that the question at a path is about.
-func (w *worker) plan(path string) []responder.Planned {
-	about, perhaps := following(w.run.Flow.Steps, path)
-	var plan []responder.Planned
-	for _, at := range about {
-		step := locate(w.run.Flow.Steps, at)
-		begun, spec, err := w.scene.cast(w.run, Task{Begin, at, step})
-		if begun.Kind != responder.Repair {
-			continue
-		}
-		p := responder.Planned{Step: at, Action: begun.Action, Account: w.scene.event.Account(), Region: w.scene.event.Region(), Would: begun.Action, Perhaps: perhaps[at]}
-		if err == nil {
-			p.Params, _, err = w.scene.resolve(w.run, Task{Begin, at, step}, spec, stepEnv(w.scene.finding, w.run, at))
-		}
-		if err != nil {
-			p.Params, p.Unknown = nil, cleanText(err.Error())
-		} else {
-			whole := w.wouldWhole(Task{Attempt, at, step}, &responder.StepState{Action: p.Action, Kind: begun.Kind, Params: p.Params})
-			if p.Would = cut(whole, maxWould); p.Would != whole { // nobody says yes to what they do not see
-				p.Params, p.Unknown = nil, tooLong
-			}
-		}
-		if p.Would == "" {
-			p.Would = string(step.Kind)
-		}
-		plan = append(plan, p)
-	}
-	return plan
-}
-
 // consent says what stands in for an attempt of a repair that people have a say
 // in; nil: it may be made. A yes counts for exactly what was shown.
 func (w *worker) consent(task Task, state *responder.StepState, leave leave) Outcome {
 	path := Path(task.Path)
-	own := responder.Planned{
-		Step: task.Path, Action: state.Action, Params: state.Params,
-		Account: w.scene.event.Account(), Region: w.scene.event.Region(),
-	}
+	own := w.planned(task.Path, state.Action, state.Params)
 	approved, old := false, []string(nil)
 	for _, asking := range governing(w.run.Flow.Steps, task.Path) {
 		asked := w.run.Steps[asking]
@@ -315,14 +252,15 @@ func (w *worker) consent(task Task, state *responder.StepState, leave leave) Out
 	}
 	needed := leave.repairs == responder.RepairsApprove && !approved || slices.ContainsFunc(old, func(asking string) bool { return !w.run.Steps[asking].Approval.Veto })
 	whole := w.wouldWhole(task, state)
-	switch own.Would = cut(whole, maxWould); {
+	shown := len(whole) <= maxWould
+	switch own.Would = w.there(cut(whole, maxWould)); {
 	case len(old) > 1: // nobody can be asked one question in the place of several
 		return Tried{Path: path, Err: &responder.Permanent{Err: fmt.Errorf("what was decided at the steps %s does not count any more: run it again", listed(old))}}
 	case state.Approval != nil && !outlived(w.run, state.Approval, w.now()) && !(needed && state.Approval.Veto):
 		if err := w.stands(task.Path, state.Approval, own); err != nil {
 			return Tried{Path: path, Err: &responder.Permanent{Err: err}}
 		}
-	case own.Would != whole && (needed || len(old) == 1 || state.Approval != nil):
+	case !shown && (needed || len(old) == 1 || state.Approval != nil):
 		return Tried{Path: path, Err: &responder.Permanent{Err: errors.New("it may not be done: what it would do is " + tooLong)}}
 	case len(old) == 1 && needed == !w.run.Steps[old[0]].Approval.Veto:
 		return w.asked(task.Path, askText(w.run, own), *locate(w.run.Flow.Steps, old[0]).Ask, !needed, []responder.Planned{own})

@@ -80,7 +80,7 @@ func TestApproved(t *testing.T) {
 	if a.Text != "Terminate i-1?" || len(a.Plan) != 1 || a.Plan[0].Action != "EC2TerminateInstances" || a.Plan[0].Region != "eu-west-1" || fmt.Sprint(a.Plan[0].Params) != "map[ids:[i-1 i-2]]" {
 		t.Errorf("%+v", a)
 	}
-	told := "SendSlack Terminate i-1? EC2TerminateInstances responder runs approve " + run.ID
+	told := "SendSlack Terminate i-1? EC2TerminateInstances in payments (123412341234), eu-west-1 responder runs approve " + run.ID
 	if got := w.did(); len(got) != 1 || got[0] != told {
 		t.Errorf("told %q", got)
 	}
@@ -340,6 +340,19 @@ func TestChangedSinceApproved(t *testing.T) {
 			run.Finding.Remediate = &responder.Binding{Action: "EC2TerminateInstances", Params: map[string]any{"ids": []any{"i-3"}}}
 			run.Steps["0"].Approval.Plan[0].Params = map[string]any{"ids": []any{"i-3"}}
 		}, "changed since it was approved"},
+		"another account": {func(_ *world, run *responder.Run) {
+			run.Finding.Event = []byte(strings.Replace(string(run.Finding.Event), `"account":"123412341234"`, `"account":"999999999999"`, 1))
+		}, "changed since it was approved"},
+		"another region": {func(_ *world, run *responder.Run) {
+			run.Finding.Event = []byte(strings.Replace(string(run.Finding.Event), `"awsRegion":"eu-west-1"`, `"awsRegion":"eu-west-2"`, 1))
+		}, "changed since it was approved"},
+		"the place, in the store": {func(_ *world, run *responder.Run) {
+			run.Finding.Event = []byte(strings.Replace(string(run.Finding.Event), `"awsRegion":"eu-west-1"`, `"awsRegion":"eu-west-2"`, 1))
+			run.Steps["0"].Approval.Plan[0].Region = "eu-west-2"
+		}, "changed since it was approved"},
+		"where it says it is": {func(_ *world, run *responder.Run) {
+			run.Steps["0"].Approval.Plan[0].Would = "EC2TerminateInstances in sandbox (999999999999), eu-west-1"
+		}, "changed since it was approved"},
 		"the steps": {func(_ *world, run *responder.Run) { run.Flow.Digest = "other" }, "changed since it was approved"},
 		"the approver is asked no more": {func(w *world, _ *responder.Run) {
 			w.load(strings.ReplaceAll(askingFlow, "[U0CAROL, U0BOB]", "[U0ERIN]"))
@@ -429,7 +442,7 @@ flows:
 		w.live(d, time.Minute, time.Minute)
 		run = w.get("asking")
 	}
-	if got := w.did(); run.State != responder.RunSucceeded || w.terminate.count() != 2 || got[0] != "SendSlack A message — EC2TerminateInstances?" {
+	if got := w.did(); run.State != responder.RunSucceeded || w.terminate.count() != 2 || got[0] != "SendSlack A message — EC2TerminateInstances in payments (123412341234), eu-west-1?" {
 		t.Errorf("%s%q", outline(run), got)
 	}
 	w, d, run = asked(t, flow)

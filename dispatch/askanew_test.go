@@ -21,13 +21,13 @@ func TestToldAnew(t *testing.T) {
 		asked []string
 		then  string // happens after the first answer
 	}{
-		"a step's":                      {"repairs: live, sequential: [" + step + ", wait: 25h, remediate: {}]", carol, []string{"first 0", "A message — EC2TerminateInstances? 2"}, ""},
-		"a step's, of a flow that asks": {"repairs: approve, approvers: {slack: [U0DORA]}, sequential: [" + step + ", wait: 25h, remediate: {}]", carol, []string{"first 0", "A message — EC2TerminateInstances? 2"}, ""},
-		"nobody's objection":            {"repairs: live, sequential: [" + strings.NewReplacer("approve", "veto", "90d", "1m").Replace(step) + ", wait: 25h, remediate: {}]", "", []string{"first 0", "A message — EC2TerminateInstances? 2"}, ""},
+		"a step's":                      {"repairs: live, sequential: [" + step + ", wait: 25h, remediate: {}]", carol, []string{"first 0", "A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 2"}, ""},
+		"a step's, of a flow that asks": {"repairs: approve, approvers: {slack: [U0DORA]}, sequential: [" + step + ", wait: 25h, remediate: {}]", carol, []string{"first 0", "A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 2"}, ""},
+		"nobody's objection":            {"repairs: live, sequential: [" + strings.NewReplacer("approve", "veto", "90d", "1m").Replace(step) + ", wait: 25h, remediate: {}]", "", []string{"first 0", "A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 2"}, ""},
 		"a repair's own, cancelled": {"repairs: approve, approvers: {slack: [U0DORA], for: 90d, " + tell + "}, sequential: [remediate: {}]", dora,
-			[]string{"A message — EC2TerminateInstances? 0", "A message — EC2TerminateInstances? 0"}, "cancel"},
+			[]string{"A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 0", "A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 0"}, "cancel"},
 		"a repair's own, halted for a day": {"repairs: approve, approvers: {slack: [U0DORA], for: 90d, " + tell + "}, sequential: [remediate: {}]", dora,
-			[]string{"A message — EC2TerminateInstances? 0", "A message — EC2TerminateInstances? 0"}, "halt"},
+			[]string{"A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 0", "A message — EC2TerminateInstances in payments (123412341234), eu-west-1? 0"}, "halt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, askHead+"flows: [{name: asking, rule: UnauthorizedInstanceCreated, "+tt.flow+"}]")

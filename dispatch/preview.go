@@ -103,13 +103,14 @@ func (w *worker) imagined(path string, step *responder.Step) *responder.Approval
 	if err != nil || begun.Kind != responder.Repair {
 		return nil
 	}
-	own := responder.Planned{Step: path, Action: begun.Action}
+	own := w.planned(path, begun.Action, nil)
 	own.Params, _, err = w.scene.resolve(w.run, task, spec, stepEnv(w.scene.finding, w.run, path))
 	if err != nil {
 		own.Would, own.Unknown = begun.Action, cleanText(err.Error())
 	} else {
 		own.Would = w.would(task, &responder.StepState{Action: own.Action, Kind: begun.Kind, Params: own.Params})
 	}
+	own.Would = w.there(own.Would)
 	a.Plan = []responder.Planned{own}
 	a.Text = askText(w.run, own)
 	return a

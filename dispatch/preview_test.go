@@ -66,7 +66,7 @@ func TestPreviewing(t *testing.T) {
 		want := []string{
 			`0 SendSlack if="false" one ` + target + ` <nil>`,
 			`1.1 SendEmail if=""  SendEmail does not show what it would send`,
-			`2.tell.0 SendSlack if="" decide asks 2: End ` + target + `? [` + "EC2TerminateInstances" + `] <nil>`,
+			`2.tell.0 SendSlack if="" decide asks 2: End ` + target + `? [` + "EC2TerminateInstances in 123412341234, eu-west-1" + `] <nil>`,
 			`3.then.0 SendSlack if="" then <nil>`,
 			`3.else.0 SendSlack if="" else <nil>`,
 			`5 SendSlack if="" ` + last + finding.RunID("a") + `  <nil>`,

@@ -134,7 +134,7 @@ func span(state *responder.StepState) string {
 func (a *app) tellAsked(q *responder.Approval, tell func(format string, args ...any)) {
 	tell("asks: %s", line(q.Text, 1000))
 	for _, p := range q.Plan {
-		tell("would %s", line(p.Phrase(), 600))
+		tell("would %s", line(p.Phrase(), 800))
 	}
 	tell("asked %s at %s, until %s", line(whoMay(q.By), 300), moment(q.Asked), moment(q.Until))
 	if told := answerStory(q); told != "" {
