@@ -163,6 +163,13 @@ func (e Event) Principal() string {
 	return ""
 }
 
+// Session is the name of the caller's session, "" where there is none. Whoever
+// takes a role chooses it: it proves nothing by itself.
+func (e Event) Session() string {
+	_, session, _ := strings.Cut(e.text("detail", "userIdentity", "principalId"), ":")
+	return session
+}
+
 // text follows keys through objects and gives the string at their end, or "".
 func (e Event) text(path ...string) string {
 	var value any = e.Body

@@ -79,20 +79,23 @@ const (
 //
 // A store changes it only by conditional write: see RunStore.
 type Run struct {
-	V       int                   `json:"v"`
-	ID      string                `json:"id"`
-	Version int64                 `json:"version"` // counts the writes, 1 after Create
-	Token   string                `json:"token"`   // names the attempt that wrote this version
-	Flow    FlowSnapshot          `json:"flow"`
-	Finding Finding               `json:"finding"`
-	Undoes  *Undoing              `json:"undoes,omitempty"`  // nil unless the run puts back what another one did
-	Gathers *Gathering            `json:"gathers,omitempty"` // nil unless the run tells in the place of notices that a limit left out
-	Mode    Mode                  `json:"mode"`
-	State   RunState              `json:"state"`
-	Due     time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
-	Lease   time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
-	Steps   map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
-	Cause   string                `json:"cause,omitempty"`
+	V       int          `json:"v"`
+	ID      string       `json:"id"`
+	Version int64        `json:"version"` // counts the writes, 1 after Create
+	Token   string       `json:"token"`   // names the attempt that wrote this version
+	Flow    FlowSnapshot `json:"flow"`
+	Finding Finding      `json:"finding"`
+	Undoes  *Undoing     `json:"undoes,omitempty"`  // nil unless the run puts back what another one did
+	Gathers *Gathering   `json:"gathers,omitempty"` // nil unless the run tells in the place of notices that a limit left out
+	// CausedBy is nil unless one of Responder's own roles caused the event.
+	CausedBy *Origin               `json:"caused_by,omitempty"`
+	Caused   []string              `json:"caused,omitempty"` // ids of runs that events of this one's doing have led to, MaxCaused at most
+	Mode     Mode                  `json:"mode"`
+	State    RunState              `json:"state"`
+	Due      time.Time             `json:"due,omitzero"`   // when to look again at the latest; zero once ended
+	Lease    time.Time             `json:"lease,omitzero"` // until when one worker holds the run; zero if free
+	Steps    map[string]*StepState `json:"steps"`          // by path: "0", "2.1"
+	Cause    string                `json:"cause,omitempty"`
 	// Suppressed is 0 unless a cooldown keeps the run quiet: then it counts the
 	// findings that this one's cooldown has suppressed so far, this one included.
 	Suppressed int       `json:"suppressed,omitempty"`
@@ -108,6 +111,22 @@ type Undoing struct {
 	Run   string   `json:"run"`   // the run whose repairs are undone
 	Steps []string `json:"steps"` // for each step here, the path of the one there
 }
+
+// Origin is where an event came from that one of Responder's own roles caused.
+type Origin struct {
+	Session string `json:"session,omitempty"` // the name of the role's session
+	Run     string `json:"run,omitempty"`     // the run whose session that was; "": no run of that name is known
+}
+
+// SessionName is what a session that acts for a run is called: its id, with the #
+// of undos and repetitions as a dot, for STS takes none.
+func SessionName(run string) string { return strings.ReplaceAll(run, "#", ".") }
+
+// SessionRun is the id of the run that a session of this name acts for.
+func SessionRun(session string) string { return strings.ReplaceAll(session, ".", "#") }
+
+// MaxCaused is how many runs a run remembers to have led to.
+const MaxCaused = 20
 
 // Audit is something that somebody did to a run.
 type Audit struct {
@@ -269,7 +288,7 @@ func (r *Run) form() int {
 		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}
 	switch {
-	case r.Gathers != nil, r.Flow.Guards != nil && r.Flow.Guards.Limits != nil && r.Flow.Guards.Limits.Notices != nil:
+	case r.Gathers != nil, r.CausedBy != nil, len(r.Caused) > 0, r.Flow.Guards != nil && r.Flow.Guards.Limits != nil && r.Flow.Guards.Limits.Notices != nil:
 		return 4
 	case asks:
 		return 3

@@ -56,6 +56,11 @@ func TestRunForms(t *testing.T) {
 		"a survey":         {responder.Run{Steps: map[string]*responder.StepState{"0": {Survey: &responder.Survey{}}}}, 3},
 		"an undo":          {responder.Run{Undoes: &responder.Undoing{Run: "r"}}, 3},
 		"an approval":      {responder.Run{Steps: map[string]*responder.StepState{"0": {Approval: &responder.Approval{Asked: time.Unix(1, 0).UTC()}}}}, 3},
+		"limited notices":  {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{Notices: &responder.Rate{N: 1, Per: time.Hour}}}}}, 4},
+		"other limits":     {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{PerRun: 1}}}}, 3},
+		"telling of many":  {responder.Run{Gathers: &responder.Gathering{Run: "r"}}, 4},
+		"our own doing":    {responder.Run{CausedBy: &responder.Origin{Session: "s"}}, 4},
+		"it led to others": {responder.Run{Caused: []string{"r"}}, 4},
 		"as it was asked":  {responder.Run{V: 2}, 2},
 	} {
 		run := tt.run

@@ -142,14 +142,16 @@ func (e *refusedRole) Error() string {
 		e.role, external, e.err)
 }
 
-// runName is what a run's id looks like in a step's key.
+// runName is what the name of a session may look like.
 var runName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
 
-// sessionName is the id of the run that a step's key names: CloudTrail shows it
-// with each call that the session makes, and Responder knows its own by it.
+// sessionName is the id of the run that a step's key names (responder.SessionName):
+// CloudTrail shows it with each call that the session makes, and Responder finds by
+// it which run was the cause.
 func sessionName(step string) string {
-	if run, _, _ := strings.Cut(step, "/"); runName.MatchString(run) {
-		return run
+	run, _, _ := strings.Cut(step, "/")
+	if name := responder.SessionName(run); runName.MatchString(name) {
+		return name
 	}
 	return "responder"
 }

@@ -48,7 +48,7 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 		if err == nil && !wanted {
 			continue
 		}
-		j, f := d.create(ctx, flow, finding, env, err)
+		j, f := d.create(ctx, flow, finding, event, env, err)
 		if f.err != nil {
 			return jobs, f
 		}
@@ -63,7 +63,7 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 // create stores a new run. One whose flow's condition could not be judged is
 // stored as failed, so that the finding is seen. One that a cooldown suppresses
 // is stored, too: each finding gives its runs.
-func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, env map[string]any, unjudged error) (job, fault) {
+func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, event responder.Event, env map[string]any, unjudged error) (job, fault) {
 	now := d.now()
 	run := &responder.Run{
 		V:       1,
@@ -77,6 +77,10 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 		Steps:   map[string]*responder.StepState{},
 		Created: now,
 		Updated: now,
+	}
+	var err error
+	if run.CausedBy, err = d.origin(ctx, event, run.ID); err != nil {
+		return job{}, fault{err: fmt.Errorf("run %s of flow %s: %w", run.ID, flow.Name, err)}
 	}
 	if flow.Timeout > 0 {
 		run.Deadline = now.Add(flow.Timeout)
@@ -95,7 +99,7 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 			run = flow.cooldown.suppress(run, n, now)
 		}
 	}
-	err := d.Runs.Create(ctx, run)
+	err = d.Runs.Create(ctx, run)
 	switch {
 	case errors.Is(err, responder.ErrExists):
 		return job{id: run.ID}, fault{}

@@ -116,7 +116,7 @@ func (c Control) again(ctx context.Context, id, by string) (*responder.Run, erro
 		return nil, err
 	}
 	run := &responder.Run{
-		V: 1, Token: c.token(), Flow: responder.FlowSnapshot{Name: old.Flow.Name}, Finding: old.Finding, Mode: old.Mode,
+		V: 1, Token: c.token(), Flow: responder.FlowSnapshot{Name: old.Flow.Name}, Finding: old.Finding, CausedBy: old.CausedBy, Mode: old.Mode,
 		State: responder.RunRunning, Due: now, Steps: map[string]*responder.StepState{},
 		Audit: []responder.Audit{entry}, Created: now, Updated: now,
 	}

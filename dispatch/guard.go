@@ -55,13 +55,18 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 		l.why = "the event does not say when it happened"
 	case run.Created.Sub(happened) > g.maxAge:
 		l.why = fmt.Sprintf("the event was older than %v when the run began", g.maxAge)
-	case slices.ContainsFunc(g.ownRoles, func(own string) bool { return samePrincipal(own, event.Principal()) }):
+	case g.causedBy(event):
 		l.why = "the event was caused by Responder's own role"
 	default:
 		return l
 	}
 	l.repairs = responder.RepairsDry
 	return l
+}
+
+// causedBy reports whether one of Responder's own roles caused an event.
+func (g guards) causedBy(event responder.Event) bool {
+	return slices.ContainsFunc(g.ownRoles, func(own string) bool { return samePrincipal(own, event.Principal()) })
 }
 
 // everythingDry is why nothing leaves a process that is dry.

@@ -291,6 +291,38 @@ func TestNoticesTooLarge(t *testing.T) {
 	}
 }
 
+// TestNoticesTemplate: what was rendered before it was put off is not rendered
+// again: an event can write {{ }}, too.
+func TestNoticesTemplate(t *testing.T) {
+	w := coolWorld(t, strings.Replace(noticesFlow, `message: "{{ meta.n }} <{{ req.userName }}>"`, "template: aws-event", 1))
+	d := w.dispatcher()
+	for n := 1; n <= 3; n++ {
+		f := w.found(n, "RootLogin", "i-1")
+		f.Title = fmt.Sprint(n, " {{ account.env }} {{")
+		w.send(f)
+		w.turn(d)
+	}
+	digest := windowAt("f", laneUsual, responder.Rate{N: 2, Per: time.Hour}, w.clock.Now()).run()
+	if _, err := w.control().Cancel(context.Background(), digest, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.control().Retry(context.Background(), digest, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.control().Again(context.Background(), digest, "ann"); !isRefused(err) {
+		t.Errorf("again: %v", err)
+	}
+	w.live(d, time.Hour, 10*time.Second)
+	if len(w.deeds) != 3 {
+		t.Fatalf("%q\n%v", w.told(), w.states())
+	}
+	for n, d := range w.deeds {
+		if got := mustJSON(t, d.Call.Body); !strings.Contains(got, fmt.Sprintf(`"text":"%d {{ account.env }} {{"`, n+1)) {
+			t.Errorf("%d: %s", n+1, got)
+		}
+	}
+}
+
 // TestNoticesCrash kills the worker at every point, and lets another go on, in the
 // same hour or the next: what is sent stays within the limit (one that an hour
 // has let through is not counted in the next), and whatever is left out is told of.

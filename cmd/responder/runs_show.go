@@ -32,9 +32,6 @@ func (a *app) tellRun(r *responder.Run) {
 	if r.Undoes != nil {
 		fact("undoes", "run %s, whatever its flow says now", r.Undoes.Run)
 	}
-	if g := r.Gathers; g != nil {
-		fact("tells", "of notices left out from %s to %s, beyond %d in %s; its own is that of run %s, step %s", moment(g.Since), moment(g.Until), g.Rate.N, duration(g.Rate.Per), g.Run, g.Step)
-	}
 	fact("event", "%s", line(f.Key, 200))
 	fact("began", "%s, last change %s, taken up %s", moment(r.Created), moment(r.Updated), count(r.Resumed, "time"))
 	if !r.Lease.IsZero() {
@@ -49,10 +46,30 @@ func (a *app) tellRun(r *responder.Run) {
 	if r.Suppressed > 0 {
 		fact("suppressed", "number %d of its cooldown", r.Suppressed)
 	}
+	if o := r.CausedBy; o != nil {
+		fact("caused by", "%s", line(originStory(o), 300))
+	}
+	if len(r.Caused) > 0 {
+		fact("led to", "run %s", line(strings.Join(r.Caused, ", "), 1000))
+	}
+	if g := r.Gathers; g != nil {
+		fact("tells", "of notices left out from %s to %s, beyond %d in %s; its own is that of run %s, step %s", moment(g.Since), moment(g.Until), g.Rate.N, duration(g.Rate.Per), g.Run, g.Step)
+	}
 	for _, d := range r.Audit {
 		a.tellDeed(d)
 	}
 	dispatch.Walk(r.Flow.Steps, func(path string, step *responder.Step) { a.tellStep(r, path, step) })
+}
+
+// originStory says whose doing the event of a run was.
+func originStory(o *responder.Origin) string {
+	switch {
+	case o.Run != "":
+		return "Responder's own role, acting for run " + o.Run
+	case o.Session != "":
+		return "Responder's own role, in a session called " + o.Session + ": no run of that name is known"
+	}
+	return "Responder's own role, and by no session: its run is not known"
 }
 
 // deadline says what becomes of a run by the timeout of its flow.
