@@ -46,8 +46,9 @@ var (
 	errNotOpened = errors.New("expected a JSON object or array")
 )
 
-// Reader reads the elements of one stream: one pass, about 10 ns a byte (most
-// of it json.Valid), one allocation an element. Not safe for concurrent use.
+// Reader reads the elements of one stream in one pass. Next costs about 10 ns a
+// byte, most of it json.Valid, and one allocation an element; Scan about 1.5 ns a
+// byte, and none. Not safe for concurrent use.
 type Reader struct {
 	src io.Reader
 	max int // bytes of one element
@@ -83,6 +84,21 @@ func NewReader(src io.Reader, max int) *Reader {
 // After other damage the next call goes on behind it: at the next element of
 // an array, or at the next line that begins with {.
 func (r *Reader) Next() (Element, error) {
+	e, err := r.Scan()
+	if err != nil {
+		return e, err
+	}
+	e.Raw = bytes.Clone(e.Raw)
+	if err := Validate(e.Raw); err != nil {
+		return Element{}, &Damage{Index: e.Index, Line: e.Line, Err: err}
+	}
+	return e, nil
+}
+
+// Scan is Next for those who look at elements more closely themselves: Raw is
+// whole, and its structure is that of JSON, but numbers, words and escapes in it
+// may be none of JSON's ([Validate] tells). It is valid until the next call.
+func (r *Reader) Scan() (Element, error) {
 	if r.buf == nil {
 		r.skipMark()
 	}
@@ -147,7 +163,7 @@ func (r *Reader) element() (Element, error) {
 		return Element{}, r.loseRest(line, err)
 	}
 	raw := r.buf[r.pos : r.pos+n]
-	e := Element{Index: r.index, Line: line, Raw: bytes.Clone(raw)}
+	e := Element{Index: r.index, Line: line, Raw: raw}
 	r.index++
 	r.consume(n)
 	switch r.place {
@@ -155,9 +171,6 @@ func (r *Reader) element() (Element, error) {
 		r.place = behind
 	case atRecords:
 		r.place = behindRecord
-	}
-	if !json.Valid(e.Raw) {
-		return Element{}, &Damage{Index: e.Index, Line: line, Err: syntaxError(e.Raw)}
 	}
 	return e, nil
 }
@@ -337,8 +350,11 @@ func (r *Reader) more() bool {
 	return false
 }
 
-// syntaxError gives encoding/json's words for what is wrong in raw.
-func syntaxError(raw []byte) error {
+// Validate gives encoding/json's words for what is wrong in raw, nil if it is JSON.
+func Validate(raw []byte) error {
+	if json.Valid(raw) {
+		return nil
+	}
 	var value json.RawMessage
 	if err := json.Unmarshal(raw, &value); err != nil {
 		return err

@@ -247,23 +247,3 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkReader(b *testing.B) {
-	const line = `{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","userName":"alice"},"eventTime":"2024-03-12T15:30:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateUser","requestParameters":{"userName":"bob","tags":[{"key":"a","value":"b"}]}}` + "\n"
-	const lines = 1000
-	data := strings.Repeat(line, lines)
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		n := 0
-		for r := NewReader(strings.NewReader(data), 10<<20); ; n++ {
-			if _, err := r.Next(); err == io.EOF {
-				break
-			} else if err != nil {
-				b.Fatal(err)
-			}
-		}
-		if n != lines {
-			b.Fatalf("read %d lines of %d", n, lines)
-		}
-	}
-}

@@ -1,7 +1,9 @@
 package elements
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"github.com/skycrafters/responder"
 )
@@ -42,18 +44,19 @@ const (
 // scan takes the next piece. n bytes of it belong to the value; done says that
 // the value ends with them. An error names a byte that cannot stand where it does.
 func (s *scanner) scan(data []byte) (n int, done bool, err error) {
-	defer func() { s.seen += n }()
+	n, done, err = s.walk(data)
+	s.seen += n
+	return n, done, err
+}
+
+func (s *scanner) walk(data []byte) (n int, done bool, err error) {
 	for n < len(data) {
-		c := data[n]
 		switch s.in {
 		case inString:
-			for c != '"' && c != '\\' && c >= ' ' {
-				if n++; n == len(data) {
-					return n, false, nil
-				}
-				c = data[n]
+			if n += plain(data[n:]); n == len(data) {
+				return n, false, nil
 			}
-			switch c {
+			switch data[n] {
 			case '"':
 				s.in = between
 				done = s.endString()
@@ -67,14 +70,14 @@ func (s *scanner) scan(data []byte) (n int, done bool, err error) {
 			s.in = inString
 			n++
 		case inWord:
-			if !endsWord(c) {
+			if kinds[data[n]] == partOfWord {
 				n++
 				continue
 			}
 			s.in = between
-			done = s.endValue() // c is not part of it
+			done = s.endValue() // the byte is not part of it
 		default:
-			if !isSpace(c) {
+			if c := data[n]; kinds[c] != space {
 				if done, err = s.token(c); err != nil {
 					return n, false, fmt.Errorf("%w at byte %d of it", err, s.seen+n)
 				}
@@ -88,37 +91,75 @@ func (s *scanner) scan(data []byte) (n int, done bool, err error) {
 	return n, false, nil
 }
 
+// plain counts the bytes before the first quote, backslash or control
+// character, eight at a time.
+func plain(data []byte) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; n+8 <= len(data); n += 8 {
+		word := binary.LittleEndian.Uint64(data[n:])
+		quote, escape := word^('"'*ones), word^('\\'*ones)
+		// In each, the lowest byte whose high bit is set is the first one sought:
+		// what a borrow may set wrongly stands above it.
+		found := ((quote-ones)&^quote | (escape-ones)&^escape | (word-' '*ones)&^word) & high
+		if found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for n < len(data) && data[n] != '"' && data[n] != '\\' && data[n] >= ' ' {
+		n++
+	}
+	return n
+}
+
 // complete reports whether the value is complete if the input ends here.
 func (s *scanner) complete() bool { return s.depth == 0 && s.in == inWord }
 
 // token takes one byte outside strings and words.
 func (s *scanner) token(c byte) (done bool, err error) {
-	value := s.want == wantValue || s.want == wantFirstValue
-	switch {
-	case c == '{' && value:
-		s.want = wantFirstKey
-		return false, s.open(c)
-	case c == '[' && value:
-		s.want = wantFirstValue
-		return false, s.open(c)
-	case c == '"' && (value || s.want == wantKey || s.want == wantFirstKey):
-		s.in, s.isKey = inString, !value
-	case c == ':' && s.want == wantColon:
-		s.want = wantValue
-	case c == ',' && s.want == wantNext && s.within('{'):
-		s.want = wantKey
-	case c == ',' && s.want == wantNext:
-		s.want = wantValue
-	case c == '}' && (s.want == wantFirstKey || s.want == wantNext && s.within('{')),
-		c == ']' && (s.want == wantFirstValue || s.want == wantNext && s.within('[')):
-		s.depth--
-		return s.endValue(), nil
-	case value && !endsWord(c):
-		s.in = inWord
+	value := s.want <= wantFirstValue
+	switch c {
+	case '"':
+		if value || s.want == wantKey || s.want == wantFirstKey {
+			s.in, s.isKey = inString, !value
+			return false, nil
+		}
+	case ':':
+		if s.want == wantColon {
+			s.want = wantValue
+			return false, nil
+		}
+	case ',':
+		if s.want == wantNext && s.depth > 0 {
+			if s.want = wantValue; s.nest[s.depth-1] == '{' {
+				s.want = wantKey
+			}
+			return false, nil
+		}
+	case '{', '[':
+		if value {
+			if s.want = wantFirstKey; c == '[' {
+				s.want = wantFirstValue
+			}
+			return false, s.open(c)
+		}
+	case '}':
+		if s.want == wantFirstKey || s.want == wantNext && s.within('{') {
+			s.depth--
+			return s.endValue(), nil
+		}
+	case ']':
+		if s.want == wantFirstValue || s.want == wantNext && s.within('[') {
+			s.depth--
+			return s.endValue(), nil
+		}
 	default:
-		return false, fmt.Errorf("unexpected %q", c)
+		if value {
+			s.in = inWord
+			return false, nil
+		}
 	}
-	return false, nil
+	return false, fmt.Errorf("unexpected %q", c)
 }
 
 func (s *scanner) open(c byte) error {
@@ -145,13 +186,23 @@ func (s *scanner) endValue() (done bool) {
 	return s.depth == 0
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+// kind is what a byte may be outside strings.
+type kind byte
 
-// endsWord reports whether c cannot be part of a number or word.
-func endsWord(c byte) bool {
-	switch c {
-	case '{', '}', '[', ']', ',', ':', '"':
-		return true
+const (
+	partOfWord kind = iota // of a number or word
+	space
+	mark // a bracket, comma, colon or quote
+)
+
+var kinds = func() (kinds [256]kind) {
+	for _, c := range " \n\r\t" {
+		kinds[c] = space
 	}
-	return isSpace(c)
-}
+	for _, c := range `{}[],:"` {
+		kinds[c] = mark
+	}
+	return kinds
+}()
+
+func isSpace(c byte) bool { return kinds[c] == space }
