@@ -187,6 +187,7 @@ func (r *Reader) measure() (int, error) {
 			return 0, errTruncated
 		}
 		held := r.buf[r.pos+n:]
+		held = held[:min(len(held), r.max-n+1)] // whatever stands behind is not looked at
 		taken, done, err := s.scan(held)
 		n += taken
 		switch {
