@@ -4,19 +4,19 @@
 //
 // Elements come as they stand in the file; what they mean (event, raw
 // CloudTrail record, neither) is the caller's to judge. The package imports
-// internal/elements and the standard library.
+// internal/elements, and a gzip that is twice as fast as the standard library's.
 package archive
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"os"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/skycrafters/responder/internal/elements"
 )
@@ -64,7 +64,7 @@ func (d *Damage) Unwrap() error { return d.Err }
 // zipped or inflated.
 func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for file, err := range Files(paths) {
+		for file, err := range Files(paths, stdin) {
 			if ctx.Err() != nil {
 				return
 			}
@@ -74,7 +74,7 @@ func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Rec
 				}
 				continue
 			}
-			for record, err := range readFile(ctx, file, stdin) {
+			for record, err := range file.records(ctx) {
 				if !yield(record, err) {
 					return
 				}
@@ -88,55 +88,37 @@ func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Rec
 // a read of file that waits is waited for.
 func Read(ctx context.Context, name string, file io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		src, err := inflate(watched{ctx, file})
-		if ctx.Err() != nil {
+		read(ctx, name, file, (*elements.Reader).Next, yield)
+	}
+}
+
+// read yields the elements of an open file as next takes them from its reader.
+func read(ctx context.Context, name string, file io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
+	src, err := inflate(watched{ctx, file})
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
+		return
+	}
+	for r := elements.NewReader(watched{ctx, src}, MaxElementBytes); ; {
+		e, err := next(r)
+		if err == io.EOF || ctx.Err() != nil {
 			return
 		}
-		if err != nil {
+		var d *elements.Damage
+		switch {
+		case errors.As(err, &d):
+			err = &Damage{File: name, Index: d.Index, Line: d.Line, Lost: d.Lost, Err: d.Err}
+		case err != nil:
 			yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
 			return
 		}
-		for r := elements.NewReader(watched{ctx, src}, MaxElementBytes); ; {
-			e, err := r.Next()
-			if err == io.EOF || ctx.Err() != nil {
-				return
-			}
-			var d *elements.Damage
-			switch {
-			case errors.As(err, &d):
-				err = &Damage{File: name, Index: d.Index, Line: d.Line, Lost: d.Lost, Err: d.Err}
-			case err != nil:
-				yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
-				return
-			}
-			if !yield(Record{File: name, Index: e.Index, Line: e.Line, Raw: e.Raw}, err) {
-				return
-			}
-		}
-	}
-}
-
-func readFile(ctx context.Context, path string, stdin io.Reader) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		file, err := open(ctx, path, stdin)
-		if err != nil {
-			yield(Record{}, fileDamage(path, err))
+		if !yield(Record{File: name, Index: e.Index, Line: e.Line, Raw: e.Raw}, err) {
 			return
 		}
-		defer file.Close() // read only: nothing is lost with its error
-		Read(ctx, path, file)(yield)
 	}
-}
-
-// open opens a file, and what it has to wait for so that ctx ends the waiting.
-func open(ctx context.Context, path string, stdin io.Reader) (io.ReadCloser, error) {
-	if path == Stdin {
-		return Interruptible(ctx, stdin), nil
-	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return openPipe(ctx, path), nil
-	}
-	return os.Open(path)
 }
 
 // inflate unzips what begins like a gzip file, whatever its name.

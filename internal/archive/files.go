@@ -2,6 +2,7 @@ package archive
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -10,7 +11,8 @@ import (
 	"strings"
 )
 
-// Files gives the files that paths name, in the order of paths:
+// Files gives the files that paths name, in the order of paths, as they are read
+// from this machine; stdin is what Stdin means:
 //
 //   - a file, a pipe, or Stdin: itself, whatever its name;
 //   - a folder: its files ending in .json, .jsonl, .ndjson or .gz, with those of
@@ -20,10 +22,17 @@ import (
 //     that begins with . only if the pattern does.
 //
 // Every error is a *Damage of the path it names, and the iteration goes on.
-func Files(paths []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// Memory is that of the names in one folder and those above it.
+func Files(paths []string, stdin io.Reader) iter.Seq2[File, error] {
+	return func(yield func(File, error) bool) {
 		for _, path := range paths {
-			if !expand(path, yield) {
+			ok := expand(path, func(path string, err error) bool {
+				if err != nil {
+					return yield(File{}, err)
+				}
+				return yield(local(path, stdin), nil)
+			})
+			if !ok {
 				return
 			}
 		}
@@ -70,6 +79,10 @@ func expandPattern(path string, yield func(string, error) bool) bool {
 	return true
 }
 
+// Digests is the folder in which CloudTrail keeps what proves that its files
+// were not changed. They hold no records.
+const Digests = "CloudTrail-Digest"
+
 // walk yields the event files below a folder. Links to files are followed,
 // links to folders are not: they could lead round in circles.
 func walk(folder string, yield func(string, error) bool) bool {
@@ -83,10 +96,10 @@ func walk(folder string, yield func(string, error) bool) bool {
 		switch {
 		case name[0] == '.' || name[0] == '_':
 		case entry.IsDir():
-			if name != "CloudTrail-Digest" && !walk(path, yield) {
+			if name != Digests && !walk(path, yield) {
 				return false
 			}
-		case holdsEvents(name) && isFile(entry, path):
+		case HoldsEvents(name) && isFile(entry, path):
 			if !yield(path, nil) {
 				return false
 			}
@@ -95,7 +108,8 @@ func walk(folder string, yield func(string, error) bool) bool {
 	return true
 }
 
-func holdsEvents(name string) bool {
+// HoldsEvents reports whether a file in a folder is read, by its name.
+func HoldsEvents(name string) bool {
 	return slices.Contains([]string{".json", ".jsonl", ".ndjson", ".gz"}, strings.ToLower(filepath.Ext(name)))
 }
 

@@ -1,0 +1,83 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/skycrafters/responder/internal/elements"
+)
+
+// unpacked gives what batches hold as Read gives it.
+func unpacked(name string, data []byte) iter.Seq2[Record, error] {
+	file := File{Name: name, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+	used := &Batch{}
+	return func(yield func(Record, error) bool) {
+		for batch := range file.Batches(context.Background(), func() *Batch { return used }) {
+			for r, err := range batch.All() {
+				if err == nil {
+					if wrong := elements.Validate(r.Raw); wrong != nil {
+						r, err = Record{}, &Damage{File: name, Index: r.Index, Line: r.Line, Err: wrong}
+					}
+				}
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func TestBatches(t *testing.T) {
+	long := `{"pad":"` + strings.Repeat("x", batchBytes+1) + `"}`
+	for name, in := range map[string]string{
+		"nothing":            "",
+		"one":                "{}",
+		"more than one hold": strings.Repeat("{\"a\":1}\n", 3*batchElements+1),
+		"as many as hold":    strings.Repeat("{}\n", batchElements),
+		"a long one between": "{}\n" + long + "\n{}\n",
+		"damage between":     "{}\n{\"a\":\n{\"a\":tru}\n{}\n",
+		"damage at the end":  `{"Records":[{},{"a":}]}`,
+		"zipped":             zip(t, strings.Repeat("{}\n", 5)),
+		"zipped, cut off":    zip(t, "{}\n")[:12],
+	} {
+		t.Run(name, func(t *testing.T) {
+			same(t, list(t, "/", unpacked("f", []byte(in))), list(t, "/", Read(t.Context(), "f", strings.NewReader(in))))
+		})
+	}
+}
+
+func TestBatchesStopWhenTold(t *testing.T) {
+	file := File{Name: "f", Open: func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(strings.Repeat("{}\n", 10*batchElements))), nil
+	}}
+	n := 0
+	for range file.Batches(t.Context(), func() *Batch { return &Batch{} }) {
+		n++
+		break
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for range file.Batches(ctx, func() *Batch { return &Batch{} }) {
+		n++
+		stop()
+	}
+	if n > 3 { // one is full when it stops, and what is held by then comes
+		t.Errorf("%d batches", n)
+	}
+}
+
+func TestBatchesOfNoFile(t *testing.T) {
+	file := local("/nowhere/at/all.json", nil)
+	var got []string
+	for batch := range file.Batches(t.Context(), func() *Batch { return &Batch{} }) {
+		for _, err := range batch.All() {
+			got = append(got, fmt.Sprint(err))
+		}
+	}
+	same(t, got, []string{"/nowhere/at/all.json: no such file or directory"})
+}

@@ -1,0 +1,51 @@
+package archive
+
+import (
+	"context"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/skycrafters/responder/internal/elements"
+)
+
+// File is a file that can be read once, wherever it is kept.
+type File struct {
+	Name string // what records and damages call it
+	Size int64  // bytes as it is kept, 0 if that is not known before it is read
+
+	// Open begins to read it. Where reading may wait, it ends with ctx.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// local is a file of this machine, or Stdin.
+func local(path string, stdin io.Reader) File {
+	file := File{Name: path}
+	info, err := os.Stat(path)
+	switch {
+	case path == Stdin:
+		file.Open = func(ctx context.Context) (io.ReadCloser, error) { return Interruptible(ctx, stdin), nil }
+	case err == nil && !info.Mode().IsRegular() && !info.IsDir():
+		file.Open = func(ctx context.Context) (io.ReadCloser, error) { return openPipe(ctx, path), nil }
+	default:
+		file.Open = func(context.Context) (io.ReadCloser, error) { return os.Open(path) }
+		if err == nil {
+			file.Size = info.Size()
+		}
+	}
+	return file
+}
+
+func (f File) records(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) { f.read(ctx, (*elements.Reader).Next, yield) }
+}
+
+func (f File) read(ctx context.Context, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
+	file, err := f.Open(ctx)
+	if err != nil {
+		yield(Record{}, fileDamage(f.Name, err))
+		return
+	}
+	defer file.Close() // read only: nothing is lost with its error
+	read(ctx, f.Name, file, next, yield)
+}
