@@ -32,6 +32,7 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/redact":         {},
 	"internal/evidence":       {}, // for tests alone
 	"internal/sqlite":         {own: []string{"", "internal/faults"}, others: []string{"modernc.org/sqlite", "golang.org/x/sys"}},
+	"internal/s3":             {own: []string{"internal/archive", "internal/stack"}, others: []string{"github.com/aws/"}},
 	"internal/sqs":            {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/dynamodb":       {own: []string{""}, others: []string{"github.com/aws/", "golang.org/x/sync"}},
 	"internal/secretsmanager": {own: []string{""}, others: []string{"github.com/aws/"}},

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +33,10 @@ const (
 	exitUsage  = 2 // wrong use
 	exitFailed = 3 // something failed
 )
+
+// formats is the annotation of a command that knows other formats than text and
+// json; they stand in it, parted by spaces.
+const formats = "formats"
 
 // version is set by the linker; see the Makefile.
 var version = ""
@@ -121,9 +127,9 @@ func (a *app) root() *cobra.Command {
 		Long:          "Responder watches what happens in your AWS accounts, decides with one-line rules\nwhat matters (rules.yml), and answers with flows (flows.yml): it tells people,\nwaits, checks, repairs. Repairs are dry until a flow arms them.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if a.format != "text" && a.format != "json" {
-				return usagef("--format is text or json, not %q", a.format)
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if known := strings.Fields(cmp.Or(cmd.Annotations[formats], "text json")); !slices.Contains(known, a.format) {
+				return usagef("--format is %s, not %q", strings.Join(known, " or "), a.format)
 			}
 			return a.setOut()
 		},

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 
 	"github.com/skycrafters/responder/internal/elements"
@@ -65,8 +66,9 @@ func (b *Batch) add(r Record, err error) {
 func (b *Batch) full() bool { return len(b.data) >= batchBytes || len(b.held) == batchElements }
 
 // Batches gives what the file holds, in batches as made by fresh, which may hand
-// out used ones; none is empty. ctx is as in Records. Cost: that of inflating,
-// and about 1.5 ns a byte.
+// out used ones; none is empty. What there is comes before the file is read on,
+// for that may have to be waited for. ctx is as in Records. Cost: that of
+// inflating, and about 1.5 ns a byte.
 func (f File) Batches(ctx context.Context, fresh func() *Batch) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		begin := func() *Batch {
@@ -75,16 +77,40 @@ func (f File) Batches(ctx context.Context, fresh func() *Batch) iter.Seq[*Batch]
 			return b
 		}
 		batch, goOn := begin(), true
-		f.read(ctx, (*elements.Reader).Scan, func(r Record, err error) bool {
-			if batch.add(r, err); batch.full() {
+		flush := func() bool {
+			if goOn && batch.Len() > 0 {
 				if goOn = yield(batch); goOn {
 					batch = begin()
 				}
 			}
 			return goOn
-		})
-		if goOn && batch.Len() > 0 {
-			yield(batch)
 		}
+		file := File{Name: f.Name, Open: func(ctx context.Context) (io.ReadCloser, error) {
+			opened, err := f.Open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return flushing{opened, flush}, nil
+		}}
+		file.read(ctx, (*elements.Reader).Scan, func(r Record, err error) bool {
+			if batch.add(r, err); batch.full() {
+				return flush()
+			}
+			return goOn
+		})
+		flush()
 	}
+}
+
+// flushing is a file before each read of which something is to be done.
+type flushing struct {
+	io.ReadCloser
+	flush func() bool // false: read no more
+}
+
+func (f flushing) Read(p []byte) (int, error) {
+	if !f.flush() {
+		return 0, io.EOF
+	}
+	return f.ReadCloser.Read(p)
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"os"
@@ -12,7 +13,7 @@ import (
 // File is a file that can be read once, wherever it is kept.
 type File struct {
 	Name string // what records and damages call it
-	Size int64  // bytes as it is kept, 0 if that is not known before it is read
+	Size int64  // bytes as it is kept, -1 if that is not known before it is read
 
 	// Open begins to read it. Where reading may wait, it ends with ctx.
 	Open func(ctx context.Context) (io.ReadCloser, error)
@@ -20,7 +21,7 @@ type File struct {
 
 // local is a file of this machine, or Stdin.
 func local(path string, stdin io.Reader) File {
-	file := File{Name: path}
+	file := File{Name: path, Size: -1}
 	info, err := os.Stat(path)
 	switch {
 	case path == Stdin:
@@ -36,13 +37,23 @@ func local(path string, stdin io.Reader) File {
 	return file
 }
 
+// Unreadable is a file that nothing can be read of, for the reason of damage.
+func Unreadable(damage error) File {
+	return File{Size: -1, Open: func(context.Context) (io.ReadCloser, error) { return nil, damage }}
+}
+
 func (f File) records(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) { f.read(ctx, (*elements.Reader).Next, yield) }
 }
 
 func (f File) read(ctx context.Context, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
 	file, err := f.Open(ctx)
-	if err != nil {
+	var damage *Damage
+	switch {
+	case errors.As(err, &damage):
+		yield(Record{}, damage)
+		return
+	case err != nil:
 		yield(Record{}, fileDamage(f.Name, err))
 		return
 	}

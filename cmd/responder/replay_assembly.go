@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"runtime"
+	"sync"
+
+	"github.com/skycrafters/responder/internal/archive"
+)
+
+// assembly is the line on which files are read ahead, a few at a time; their
+// batches are judged on all cores; and what came of them is taken in the order
+// of files and batches, by one goroutine. Memory is that of a few batches for
+// each file that is read ahead, whatever the files' size and number.
+type assembly struct {
+	files iter.Seq2[archive.File, error]
+	ahead int // files that are read at once
+	judge func(*portion)
+	take  func(*portion) error
+}
+
+// portion is a batch with what was made of it. It is used again once taken.
+type portion struct {
+	batch archive.Batch
+	verdict
+	judged chan struct{} // has one element once it is
+}
+
+// batchesAhead is how many batches of a file wait for those before them.
+const batchesAhead = 4
+
+// run ends when all is taken, take fails, or ctx is done.
+func (a *assembly) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	todo := make(chan *portion)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for p := range todo {
+				a.judge(p)
+				p.judged <- struct{}{}
+			}
+		})
+	}
+	defer workers.Wait()
+	defer stop() // before it waits: nobody takes any more
+	used := &sync.Pool{New: func() any { return &portion{judged: make(chan struct{}, 1)} }}
+	for portions := range a.read(ctx, todo, used) {
+		for p := range portions {
+			select {
+			case <-p.judged:
+			case <-ctx.Done():
+				return nil
+			}
+			if err := a.take(p); err != nil {
+				return err
+			}
+			used.Put(p)
+		}
+	}
+	return nil
+}
+
+// read reads the files, each on a goroutine of its own, and gives for each the
+// portions that it is sending to be judged. It closes todo behind the last.
+func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Pool) <-chan (<-chan *portion) {
+	order := make(chan (<-chan *portion), a.ahead)
+	go func() {
+		defer close(todo)
+		defer close(order)
+		var readers sync.WaitGroup
+		defer readers.Wait()
+		slots := make(chan struct{}, a.ahead)
+		for file, err := range a.files {
+			if err != nil {
+				file = archive.Unreadable(err)
+			}
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			portions := make(chan *portion, batchesAhead)
+			select {
+			case order <- portions:
+			case <-ctx.Done():
+				return
+			}
+			readers.Go(func() {
+				defer func() { <-slots }()
+				defer close(portions)
+				send(ctx, file, portions, todo, used)
+			})
+		}
+	}()
+	return order
+}
+
+// send reads a file into portions, which stand in line before they are judged.
+func send(ctx context.Context, file archive.File, line, todo chan<- *portion, used *sync.Pool) {
+	var p *portion
+	fresh := func() *archive.Batch {
+		p = used.Get().(*portion)
+		return &p.batch
+	}
+	for range file.Batches(ctx, fresh) {
+		for _, to := range []chan<- *portion{line, todo} {
+			select {
+			case to <- p:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/lang"
+)
+
+// take counts and tells what came of a batch. It is called in the order of the
+// records, by one goroutine.
+func (r *replay) take(p *portion) error {
+	r.progress.add(p.batch.Len())
+	r.seen.records += p.records
+	r.seen.skipped += p.skipped
+	for _, j := range p.told {
+		if j.damage != nil {
+			r.progress.clear()
+			r.seen.damaged++
+			r.tellDamage(j.record, j.damage)
+			continue
+		}
+		for _, e := range j.errors {
+			r.progress.clear()
+			r.seen.ruleErrors++
+			fmt.Fprintf(r.stderr, "rule error: %s: %s: %s\n", place(j.record), e.Rule, clean(e.Err.Error()))
+		}
+		if len(j.findings) > 0 {
+			r.seen.matched++
+		}
+		for _, f := range j.findings {
+			r.seen.add(j, f)
+			r.progress.clear()
+			if err := r.teller.finding(j, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// replayTeller writes findings, and what there is to say at the end.
+type replayTeller interface {
+	finding(judged, responder.Finding) error
+	end(replayReport) error
+}
+
+func (r *replay) newTeller() (replayTeller, error) {
+	switch {
+	case r.format == "json" && r.summaryOnly:
+		return reportJSON{r.app}, nil
+	case r.format == "json":
+		return findingsJSON{r.app}, nil
+	case r.format == "csv" && r.summaryOnly:
+		return reportCSV{csv.NewWriter(r.stdout)}, nil
+	case r.format == "csv":
+		t := findingsCSV{csv.NewWriter(r.stdout)}
+		return t, t.Write(findingColumns())
+	}
+	return replayText{r}, nil
+}
+
+// findingJSON is the line of a finding. Its keys are a contract.
+type findingJSON struct {
+	Rule      string             `json:"rule"`
+	ID        string             `json:"id,omitempty"`
+	Severity  responder.Severity `json:"severity"`
+	Title     string             `json:"title"`
+	Message   string             `json:"message"`
+	Resources []string           `json:"resources"`
+	Time      time.Time          `json:"time,omitzero"`
+	Account   string             `json:"account,omitempty"`
+	Region    string             `json:"region,omitempty"`
+	EventID   string             `json:"event_id"`
+	File      string             `json:"file"`
+	Record    int                `json:"record"`
+}
+
+// findingsJSON writes findings alone, one a line.
+type findingsJSON struct{ *app }
+
+func (t findingsJSON) finding(j judged, f responder.Finding) error {
+	return t.printJSON(findingJSON{f.Rule, f.ID, f.Severity, f.Title, f.Message, f.Resources, j.at, j.event.Account(), j.event.Region(), eventID(j.event), j.record.File, j.record.Index})
+}
+
+func (findingsJSON) end(replayReport) error { return nil }
+
+// findingsCSV writes findings alone, one a row.
+type findingsCSV struct{ *csv.Writer }
+
+// findingColumns are the heads of its table, a contract.
+func findingColumns() []string {
+	return []string{"time", "severity", "rule", "account", "region", "actor", "address", "message", "resources", "event_id", "file", "record"}
+}
+
+func (t findingsCSV) finding(j judged, f responder.Finding) error {
+	return t.Write(cells(momentOrNone(j.at), f.Severity.String(), f.Rule, j.event.Account(), j.event.Region(), j.who, j.address,
+		f.Message, strings.Join(f.Resources, " "), eventID(j.event), j.record.File, strconv.Itoa(j.record.Index)))
+}
+
+func (t findingsCSV) end(replayReport) error {
+	t.Flush()
+	return t.Error()
+}
+
+// cells makes texts of events harmless to what shows tables: a spreadsheet takes
+// what begins with one of =+-@ for a formula, and runs it.
+func cells(texts ...string) []string {
+	for i, text := range texts {
+		text = clean(text)
+		if text != "" && strings.ContainsRune("=+-@\t", rune(text[0])) {
+			text = "'" + text
+		}
+		texts[i] = text
+	}
+	return texts
+}
+
+// replayText is for people.
+type replayText struct{ *replay }
+
+func (t replayText) finding(j judged, f responder.Finding) error {
+	if t.summaryOnly {
+		return nil
+	}
+	p := t.paint()
+	_, err := fmt.Fprintf(t.stdout, "%s %s  %-28s %s  %s\n", p.severity(f.Severity), moment(j.at), f.Rule, line(f.Message, 70), p.faint(place(j.record)))
+	return err
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "(no time)           "
+	}
+	return momentOrNone(t)
+}
+
+func momentOrNone(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// end tells what was seen of each rule.
+func (t replayText) end(report replayReport) error {
+	p := t.paint()
+	told := fmt.Sprintf("%s · %d matched · %s", count(report.Events, "event"), report.Matched, count(report.Findings, "finding"))
+	if report.RuleErrors > 0 {
+		told += " · " + count(report.RuleErrors, "rule error")
+	}
+	if report.Damaged > 0 {
+		told += " · " + damaged(report.Damaged) + " not read"
+	}
+	if report.Skipped > 0 {
+		told += fmt.Sprintf(" · %d outside the time asked for", report.Skipped)
+	}
+	if report.Seconds > 0 && report.Events > 0 {
+		told += fmt.Sprintf(" · %.0f events/s", float64(report.Events+report.Skipped)/report.Seconds)
+	}
+	fmt.Fprintln(t.stdout, p.bold(told))
+	for _, rule := range report.Rules {
+		fmt.Fprintf(t.stdout, "%s %7d  %-28s first %s  last %s\n", p.severity(rule.Severity), rule.Hits, rule.Rule, moment(rule.First), moment(rule.Last))
+		if rule.Histogram != nil {
+			fmt.Fprintf(t.stdout, "%19s%s  %s\n", "", rule.Histogram.bars(), p.faint(rule.Histogram.scale()))
+		}
+		for _, most := range []struct {
+			what string
+			of   []common
+		}{{"by", rule.Actors}, {"from", rule.Addresses}} {
+			if len(most.of) > 0 {
+				fmt.Fprintf(t.stdout, "%19s%s\n", "", p.faint(line(most.what+" "+listed(most.of), 120)))
+			}
+		}
+	}
+	return nil
+}
+
+// listed gives "ann (3), bob (1)".
+func listed(most []common) string {
+	texts := make([]string, len(most))
+	for i, c := range most {
+		texts[i] = fmt.Sprintf("%s (%d)", lang.Format(c.Name), c.Hits)
+	}
+	return strings.Join(texts, ", ")
+}
