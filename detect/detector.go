@@ -53,7 +53,7 @@ func (d *Detector) Handle(ctx context.Context, deliveries []responder.Delivery) 
 			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err)})
 			continue
 		}
-		seen, err := rules.glance(delivery.Body)
+		seen, err := rules.glance(delivery.Body, nil)
 		if err != nil {
 			failures = append(failures, responder.Failure{ID: delivery.ID, Err: fmt.Errorf("detect: %w", err), Dead: true})
 			continue

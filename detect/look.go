@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/engine"
@@ -35,11 +36,27 @@ func (s Sight) Event() responder.Event {
 // event it costs about a microsecond and no allocation. The error is that of
 // responder.DecodeEvent.
 func (rs *Rules) Look(raw []byte) (Sight, error) {
-	g, err := rs.glance(raw)
+	g, err := rs.glance(raw, nil)
 	if err != nil {
 		return Sight{}, err
 	}
 	return rs.judge(g), nil
+}
+
+// LookAt is Look for an event that is decoded already.
+func (rs *Rules) LookAt(event responder.Event) Sight {
+	g, err := rs.glance(event.Raw, &event)
+	if err != nil { // it is decoded already: never
+		return Sight{Raw: event.Raw, event: &event}
+	}
+	return rs.judge(g)
+}
+
+// Skim says of an element of an archive, without decoding it, whether there is
+// anything in it for the rules: see engine.Engine.Skim. What it is not sure of,
+// ingest.Normalise and Look have to tell.
+func (rs *Rules) Skim(element []byte, within func(time.Time) bool) engine.Skimmed {
+	return rs.engine.Skim(element, within)
 }
 
 // glance is an event of which it is known which rules are to look at it.
@@ -50,18 +67,22 @@ type glance struct {
 	canary     bool // it may be a canary
 }
 
-// glance asks the engine. What is not an event is an error.
-func (rs *Rules) glance(raw []byte) (glance, error) {
+// glance asks the engine. What is not an event is an error. event is raw decoded,
+// or nil: then it is decoded if need be.
+func (rs *Rules) glance(raw []byte, event *responder.Event) (glance, error) {
 	g := glance{raw: raw}
 	candidates, ok := rs.engine.Look(raw, nil)
 	if ok && len(candidates) == 0 {
 		return g, nil
 	}
-	event, err := responder.DecodeEvent(raw)
-	if err != nil {
-		return g, err
+	if event == nil {
+		decoded, err := responder.DecodeEvent(raw)
+		if err != nil {
+			return g, err
+		}
+		event = &decoded
 	}
-	g.event = &event
+	g.event = event
 	if !ok { // what the engine cannot read and DecodeEvent can: every rule looks at it
 		candidates = candidates[:0]
 		for i := range len(rs.rules) + 1 {

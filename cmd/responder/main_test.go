@@ -251,47 +251,6 @@ func TestTry(t *testing.T) {
 	c.has(errs, "1 file or record could not be read")
 }
 
-func TestReplay(t *testing.T) {
-	c := newCLI(t)
-	out, _ := c.run(exitDone, "replay", repo+"events", "--format", "json")
-	all := objects(t, out)
-	if len(all) != 6 {
-		t.Fatalf("%d findings, want 6", len(all))
-	}
-	for _, key := range []string{"rule", "severity", "message", "event_id", "file", "record"} {
-		if all[0][key] == nil {
-			t.Errorf("a finding lacks %q: %v", key, all[0])
-		}
-	}
-	out, _ = c.run(exitDone, "replay", repo+"events", "--rule", "RootLogin")
-	c.has(out, "9 events · 1 matched · 1 finding", "EXTREME", "root-login.json:0")
-	out, _ = c.run(exitDone, "replay", repo+"events", "--until", "2001-01-01")
-	c.has(out, "0 events", "9 outside the time asked for")
-	_, errs := c.run(exitInput, "replay", filepath.Join(c.dir, "gone.json"))
-	c.has(errs, "gone.json", "1 file or record could not be read")
-}
-
-func TestReplayKeepsOrder(t *testing.T) {
-	c := newCLI(t)
-	c.write("rules.yml", "rules:\n  All: {when: 'true', message: '{{ event.id }}'}\n")
-	var in bytes.Buffer
-	const n = 5000
-	for i := range n {
-		in.WriteString(`{"id":"` + strings.Repeat("x", i%7) + `","source":"a","detail-type":"b","detail":{"pad":"` + strings.Repeat("y", (i*37)%500) + `"}}` + "\n")
-	}
-	c.write("in.jsonl", in.String())
-	out, _ := c.run(exitDone, "replay", filepath.Join(c.dir, "in.jsonl"), "--format", "json")
-	all := objects(t, out)
-	if len(all) != n {
-		t.Fatalf("%d findings, want %d", len(all), n)
-	}
-	for i, o := range all {
-		if o["record"] != float64(i) {
-			t.Fatalf("finding %d is of record %v", i, o["record"])
-		}
-	}
-}
-
 func TestPolicy(t *testing.T) {
 	c := newCLI(t)
 	out, _ := c.run(exitDone, "policy")

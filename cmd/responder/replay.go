@@ -66,15 +66,20 @@ type replay struct {
 	summaryOnly  bool
 
 	rules    *detect.Rules
+	within   func(time.Time) bool // nil, or whether a time is wanted
 	progress *progress
 	teller   replayTeller
 	seen     replaySeen
 }
 
-// outside reports whether a moment is outside since and until; what has no time
-// is inside.
-func (r *replay) outside(t time.Time) bool {
-	return !t.IsZero() && (t.Before(r.since) || !r.until.IsZero() && !t.Before(r.until))
+// window is nil if every time is wanted. What has no time is.
+func (r *replay) window() func(time.Time) bool {
+	if r.since.IsZero() && r.until.IsZero() {
+		return nil
+	}
+	return func(t time.Time) bool {
+		return t.IsZero() || !t.Before(r.since) && (r.until.IsZero() || t.Before(r.until))
+	}
 }
 
 func (r *replay) run(ctx context.Context, paths, only []string) error {
@@ -89,7 +94,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 			return &usageError{err}
 		}
 	}
-	r.rules, r.seen = rules, replaySeen{rules: map[string]*ruleSeen{}}
+	r.rules, r.within, r.seen = rules, r.window(), replaySeen{rules: map[string]*ruleSeen{}}
 	files, err := r.files(ctx, paths)
 	if err != nil {
 		return err

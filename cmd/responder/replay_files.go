@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/skycrafters/responder/internal/archive"
 	"github.com/skycrafters/responder/internal/s3"
@@ -37,7 +38,7 @@ func (r *replay) files(ctx context.Context, paths []string) (iter.Seq2[archive.F
 				}
 			}
 		}
-		cfg, err := config.LoadDefaultConfig(ctx)
+		cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 		if err != nil {
 			return nil, err
 		}

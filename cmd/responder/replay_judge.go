@@ -7,6 +7,7 @@ import (
 	"github.com/skycrafters/responder/detect"
 	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/archive"
+	"github.com/skycrafters/responder/internal/engine"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -34,25 +35,40 @@ type judged struct {
 func (r *replay) judge(p *portion) {
 	p.verdict = verdict{told: p.told[:0]}
 	for record, err := range p.batch.All() {
-		j := judged{record: record, damage: err}
-		if err == nil {
-			j.event, j.damage = ingest.Normalise(record.Raw)
-		}
-		j.record.Raw = nil // the batch is filled again
-		if j.damage != nil {
-			p.told = append(p.told, j)
+		if err != nil {
+			p.told = append(p.told, judged{record: record, damage: err})
 			continue
 		}
-		p.records++
-		j.at, _ = j.event.Time()
-		if r.outside(j.at) {
+		switch r.rules.Skim(record.Raw, r.within) {
+		case engine.Nothing:
+			p.records++
+		case engine.Outside:
+			p.records++
 			p.skipped++
-			continue
+		default:
+			r.lookClosely(p, record)
 		}
-		if j.findings, j.errors = r.rules.Evaluate(j.event); len(j.findings)+len(j.errors) > 0 {
-			j.who, j.address = whence(j.event)
-			p.told = append(p.told, j)
-		}
+	}
+}
+
+// lookClosely evaluates a record that is worth decoding.
+func (r *replay) lookClosely(p *portion, record archive.Record) {
+	j := judged{record: record}
+	j.record.Raw = nil // the batch is filled again
+	if j.event, j.damage = ingest.Normalise(record.Raw); j.damage != nil {
+		p.told = append(p.told, j)
+		return
+	}
+	p.records++
+	j.at, _ = j.event.Time()
+	if r.within != nil && !r.within(j.at) {
+		p.skipped++
+		return
+	}
+	sight := r.rules.LookAt(j.event)
+	if j.findings, j.errors = sight.Findings, sight.Errors; len(j.findings)+len(j.errors) > 0 {
+		j.who, j.address = whence(j.event)
+		p.told = append(p.told, j)
 	}
 }
 

@@ -23,6 +23,7 @@ type Engine struct {
 	derivations []derivation
 	values      int
 	index       index
+	envelope    envelope
 	frames      sync.Pool
 }
 
@@ -69,6 +70,7 @@ func New(rules []Rule, accounts map[string]map[string]any) *Engine {
 		e.rules = append(e.rules, compiled)
 		x.add(int32(i), need)
 	}
+	e.envelope = b.envelope()
 	b.paths.done()
 	for _, t := range b.loops {
 		t.done()

@@ -18,6 +18,7 @@ func key(name string) step { return step{name, -1} }
 // add and done; after done it is immutable.
 type trie struct {
 	nodes []node
+	whole bool             // the value itself was asked for
 	steps []map[step]int32 // while it is built
 }
 
@@ -33,6 +34,7 @@ func newTrie() *trie { return &trie{nodes: make([]node, 1), steps: make([]map[st
 // add gives the slot at the end of a path.
 func (t *trie) add(path []step) int32 {
 	at := int32(0)
+	t.whole = t.whole || len(path) == 0
 	for _, s := range path {
 		next, ok := t.steps[at][s]
 		if !ok {
