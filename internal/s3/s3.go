@@ -43,7 +43,7 @@ func New(cfg aws.Config) Buckets {
 	return Buckets{pause: 200 * time.Millisecond, open: func(region string) API {
 		return s3.NewFromConfig(cfg, func(o *s3.Options) {
 			o.DisableLogOutputChecksumValidationSkipped = true // most archives are older than checksums
-			o.UsePathStyle = o.BaseEndpoint != nil // others have no host names of buckets
+			o.UsePathStyle = o.BaseEndpoint != nil             // others have no host names of buckets
 			if o.Region == "" {
 				o.Region = "us-east-1"
 			}
