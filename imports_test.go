@@ -41,6 +41,7 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/stack":          {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/forwarders":     {own: []string{"", "internal/stack"}, others: []string{"github.com/aws/", "golang.org/x/sync", "gopkg.in/yaml.v3"}},
 	"internal/simulation":     {}, // tests alone
+	"internal/benchmarks":     {}, // tests alone
 	"docs":                    {}, // tests alone
 }
 

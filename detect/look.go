@@ -114,6 +114,18 @@ func (rs *Rules) judge(g glance) Sight {
 	return s
 }
 
+// Judged says how many rules the engine judged for an event, and how many of
+// them it left to the fallback: for measuring.
+func (rs *Rules) Judged(raw []byte) (judged, asked int) {
+	candidates, _ := rs.engine.Look(raw, nil)
+	for _, c := range candidates {
+		if !c.Holds {
+			asked++
+		}
+	}
+	return rs.engine.Candidates(raw), asked
+}
+
 // ready makes the engine of the rules. Behind them stands what a canary looks
 // like, so that no event has to be decoded to see that it is none.
 func (rs *Rules) ready() *Rules {

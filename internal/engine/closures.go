@@ -98,9 +98,6 @@ func callOf(node ast.Node) (name string, arguments []ast.Node) {
 // eval compiles a node for its value.
 func (c *compiler) eval(node ast.Node) eval {
 	if v, ok := literal(node); ok {
-		if v.kind == unknown {
-			c.unable(node, "a constant that is a list or an object")
-		}
 		return func(*frame) *value { return &v }
 	}
 	if p, ok := c.path(node); ok {
@@ -286,14 +283,14 @@ func (c *compiler) equality(left, right ast.Node, not bool) test {
 			at, text := p.slot, v.text
 			return func(f *frame) decided {
 				v := f.get(at)
-				return decide((v.kind == isText && v.text == text) != not && v.kind != unknown).unless(v.kind == unknown)
+				return decide((v.kind == isText && v.text == text) != not).unless(v.kind >= isOther)
 			}
 		}
 	}
 	a, b := c.eval(left), c.eval(right)
 	return func(f *frame) decided {
-		x := *a(f) // b may be worked out in the same place
-		d := equal(x, *b(f))
+		x := *a(f) // evaluating b may move what a gives
+		d := equal(&x, b(f))
 		if d == ask || !not {
 			return d
 		}
@@ -334,10 +331,10 @@ func (c *compiler) ordering(operator string, left, right ast.Node) test {
 	return func(f *frame) decided {
 		x := *a(f)
 		y := b(f)
-		if x.kind == unknown || y.kind == unknown {
+		if x.kind >= isOther || y.kind >= isOther {
 			return ask
 		}
-		order, ok := compare(x, *y)
+		order, ok := compare(&x, y)
 		return decide(ok && holds(order))
 	}
 }
@@ -353,43 +350,6 @@ func (c *compiler) texts(left, right ast.Node, holds func(a, b string) bool) tes
 		}
 		return decide(x.kind == isText && y.kind == isText && holds(x.text, y.text))
 	}
-}
-
-// membership is `in`.
-func (c *compiler) membership(left, right ast.Node) test {
-	a := c.eval(left)
-	if ready, ok := right.(*ast.ConstantNode); ok {
-		switch in := ready.Value.(type) {
-		case lang.Set:
-			return func(f *frame) decided {
-				v := a(f)
-				if v.kind != isText {
-					return decide(false).unless(v.kind == unknown)
-				}
-				_, found := in[v.text]
-				return decide(found)
-			}
-		case []any:
-			values := make([]value, len(in))
-			for i, v := range in {
-				if values[i] = constant(v); values[i].kind == unknown {
-					c.unable(right, "`in` a list that holds lists or objects")
-					return askTest
-				}
-			}
-			return func(f *frame) decided {
-				v := a(f)
-				for _, w := range values {
-					if d := equal(*v, w); d != no {
-						return d
-					}
-				}
-				return decide(false).unless(v.kind == unknown)
-			}
-		}
-	}
-	c.unable(right, "`in` what is no constant list")
-	return askTest
 }
 
 // span is `in a..b`.

@@ -31,6 +31,7 @@ const (
 	textual                  // it is a text
 	present                  // it is not nil
 	odd                      // it is neither nil, true nor false
+	failing                  // it is not known, as any condition holds of what is not known
 )
 
 // need is what must be so for a condition of a rule to come out as wanted, or
@@ -120,15 +121,29 @@ func (c *compiler) joined(n *ast.BinaryNode, wanted bool) *need {
 // one is a need of a single condition.
 func one(is condition, odds float64) *need { return &need{[]condition{is}, odds} }
 
-// place gives the slot of the event that a node names.
+// place gives the slot of the event that a node names. Where it is of a text in
+// lower or upper case and the event has no text there, the node fails, and the
+// slot is unknown.
 func (c *compiler) place(node ast.Node) (slot, bool) {
-	if name, arguments := callOf(node); name == "spend" {
-		node = arguments[1]
-	}
 	if p, ok := c.path(node); ok && p.loop == nil {
 		return p.slot, true
 	}
+	name, arguments := callOf(node)
+	switch name {
+	case "spend":
+		return c.place(arguments[1])
+	case "calm lower", "calm upper":
+		if p, ok := c.path(arguments[0]); ok && p.loop == nil {
+			return c.cased(name, p.slot), true
+		}
+	}
 	return 0, false
+}
+
+// failure is the need of a test of a slot that no value passes: that the slot
+// itself fails.
+func (c *compiler) failure(at slot) *need {
+	return &need{any: []condition{{slot: at, is: failing}}}
 }
 
 // needsEqual is == where one side is a literal.
@@ -146,7 +161,7 @@ func (c *compiler) needsEqual(left, right ast.Node, wanted bool) *need {
 		if wanted {
 			return nil
 		}
-		return one(condition{slot: at, is: present}, c.likely(at, 0.5))
+		return one(condition{slot: at, is: present}, c.present(at))
 	}
 	if !wanted {
 		return nil
@@ -158,14 +173,14 @@ func (c *compiler) needsEqual(left, right ast.Node, wanted bool) *need {
 func (c *compiler) needsValue(at slot, v value) *need {
 	switch v.kind {
 	case isText:
-		return one(condition{slot: at, is: equals, text: v.text}, c.likely(at, 0.01))
+		return one(condition{slot: at, is: equals, text: v.text}, c.likely(at))
 	case isTrue:
-		return one(condition{slot: at, is: truly}, c.likely(at, 0.2))
+		return one(condition{slot: at, is: truly}, c.likely(at))
 	case isFalse:
-		return one(condition{slot: at, is: falsely}, c.likely(at, 0.2))
+		return one(condition{slot: at, is: falsely}, c.likely(at))
 	case isInt, isFloat:
 		n, _ := v.number()
-		return one(condition{slot: at, is: isNumber, n: n}, c.likely(at, 0.05))
+		return one(condition{slot: at, is: isNumber, n: n}, c.likely(at))
 	}
 	return nil
 }
@@ -177,7 +192,7 @@ func (c *compiler) needsTruth(node ast.Node) *need {
 	if !ok {
 		return nil
 	}
-	return &need{[]condition{{slot: at, is: truly}, {slot: at, is: odd}}, c.likely(at, 0.5)}
+	return &need{[]condition{{slot: at, is: truly}, {slot: at, is: odd}}, c.present(at)}
 }
 
 // needsCall is a call of a function, which is to be true.
@@ -202,7 +217,7 @@ func (c *compiler) needsCall(node ast.Node, name string, arguments []ast.Node) *
 	switch name {
 	case "<", ">", "<=", ">=":
 		if _, constant := literal(arguments[1]); constant {
-			return one(condition{slot: at, is: present}, c.likely(at, 0.5))
+			return one(condition{slot: at, is: present}, c.present(at))
 		}
 	case "startsWith", "endsWith", "contains":
 		if v, ok := literal(arguments[1]); ok && v.kind == isText {
@@ -220,7 +235,7 @@ func (c *compiler) needsCall(node ast.Node, name string, arguments []ast.Node) *
 	case "glob", "matches_any":
 		if n, ok := arguments[1].(*ast.ConstantNode); ok {
 			if patterns, ok := n.Value.(lang.Patterns); ok {
-				all := never
+				all := c.failure(at)
 				for _, p := range patterns {
 					all = either(all, c.needsPattern(at, p))
 				}
@@ -230,11 +245,11 @@ func (c *compiler) needsCall(node ast.Node, name string, arguments []ast.Node) *
 	case "ip_in":
 		if n, ok := arguments[1].(*ast.ConstantNode); ok {
 			if _, ok := n.Value.(*lang.Networks); ok {
-				return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+				return one(condition{slot: at, is: textual}, c.present(at))
 			}
 		}
 	case "public_ip":
-		return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+		return one(condition{slot: at, is: textual}, c.present(at))
 	}
 	return nil
 }
@@ -245,7 +260,7 @@ func (c *compiler) needsMember(at slot, in ast.Node) *need {
 	if !ok {
 		return nil
 	}
-	all := &need{}
+	all := c.failure(at)
 	add := func(n *need) bool {
 		if n != nil {
 			all.any, all.odds = append(all.any, n.any...), all.odds+n.odds
@@ -272,20 +287,20 @@ func (c *compiler) needsMember(at slot, in ast.Node) *need {
 // needsPart is that a slot's text begins so, ends so, or has this in it.
 func (c *compiler) needsPart(at slot, is relation, text string) *need {
 	if text == "" {
-		return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+		return one(condition{slot: at, is: textual}, c.present(at))
 	}
-	odds := map[int]float64{1: 0.5, 2: 0.3, 3: 0.2}[len(text)]
-	if odds == 0 {
-		odds = 0.05
+	odds := c.present(at)
+	if len(text) >= gramLength {
+		odds = min(odds, 3*c.likely(at))
 	}
-	return one(condition{slot: at, is: is, text: text}, c.likely(at, odds))
+	return one(condition{slot: at, is: is, text: text}, odds)
 }
 
 // needsPattern is that a regular expression is found in a slot's text.
 func (c *compiler) needsPattern(at slot, pattern *lang.Regexp) *need {
 	re, err := syntax.Parse(pattern.String(), syntax.Perl)
 	if err != nil {
-		return one(condition{slot: at, is: textual}, c.likely(at, 0.5))
+		return one(condition{slot: at, is: textual}, c.present(at))
 	}
 	re = re.Simplify()
 	for re.Op == syntax.OpCapture {
@@ -295,10 +310,14 @@ func (c *compiler) needsPattern(at slot, pattern *lang.Regexp) *need {
 	if re.Op == syntax.OpAlternate {
 		alternatives = re.Sub
 	}
-	all := never
+	all := c.failure(at)
 	for _, alternative := range alternatives {
-		is, text := part(alternative)
-		all = either(all, c.needsPart(at, is, text))
+		r := requires(alternative)
+		of := at
+		if r.fold {
+			of = c.folded(at)
+		}
+		all = either(all, c.needsPart(of, r.is, r.text))
 	}
 	return all
 }
@@ -313,19 +332,5 @@ func (c *compiler) needsElements(n *ast.BuiltinNode, wanted bool) *need {
 	if !ok {
 		return nil
 	}
-	return one(condition{slot: at, is: present}, c.likely(at, 0.3))
-}
-
-// likely is how likely an event has such a value at a slot: of names that tell
-// much, less.
-func (c *compiler) likely(at slot, odds float64) float64 {
-	switch at {
-	case c.derivedAt("action"):
-		return odds / 10
-	case c.derivedAt("denied"):
-		return odds / 20
-	case c.derivedAt("ok"):
-		return odds * 4
-	}
-	return odds
+	return one(condition{slot: at, is: present}, c.present(at))
 }

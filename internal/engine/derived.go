@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -220,6 +221,65 @@ func (b *builder) account(name string) func() derivation {
 			return value{}
 		}
 	}
+}
+
+// cased is a slot's text in lower or upper case: nil of nil, and unknown of what
+// is no text, for the function fails there.
+func (b *builder) cased(function string, of slot) slot {
+	change, first := strings.ToLower, byte('A')
+	if function == "calm upper" {
+		change, first = strings.ToUpper, 'a'
+	}
+	return b.derivedSlot(fmt.Sprint(function, of), func() derivation {
+		return func(f *frame) value {
+			v := f.get(of)
+			switch {
+			case v.kind == isNil:
+				return value{}
+			case v.kind != isText:
+				return value{kind: unknown}
+			case !isASCII(v.text):
+				return textValue(change(v.text))
+			}
+			return textValue(f.swapped(v.text, first))
+		}
+	})
+}
+
+// folded is a slot's text for conditions of which case is no part: in lower case,
+// unknown where it is not ASCII, for there letters fold in ways of their own, and
+// nil of what is no text.
+func (b *builder) folded(of slot) slot {
+	return b.derivedSlot(fmt.Sprint("fold", of), func() derivation {
+		return func(f *frame) value {
+			v := f.get(of)
+			switch {
+			case v.kind == unknown:
+				return *v
+			case v.kind != isText:
+				return value{}
+			case !isASCII(v.text):
+				return value{kind: unknown}
+			}
+			return textValue(f.swapped(v.text, 'A'))
+		}
+	})
+}
+
+// swapped is an ASCII text with the letters of one case, which begin with first,
+// in the other, in the frame's own bytes.
+func (f *frame) swapped(text string, first byte) string {
+	room := f.event.room(len(text))
+	from := len(room)
+	for i := range len(text) {
+		c := text[i]
+		if c-first < 26 {
+			c ^= ' '
+		}
+		room = append(room, c)
+	}
+	f.event.undone = room
+	return between(room, from, len(room))
 }
 
 // join puts a text together in the frame's own bytes.

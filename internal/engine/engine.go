@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"slices"
 	"sync"
 
@@ -47,21 +46,14 @@ type builder struct {
 	named       map[string]slot
 	values      int
 	accounts    map[string]map[string]any
-}
-
-// derivedAt gives the slot of a name that is derived, one that no value has if no
-// rule has named it.
-func (b *builder) derivedAt(name string) slot {
-	if at, ok := b.named[name]; ok {
-		return at
-	}
-	return math.MinInt32
+	odds        map[slot]float64
 }
 
 // New makes an engine of rules. accounts is what is said of accounts, by id.
 // Cost: some microseconds a rule.
 func New(rules []Rule, accounts map[string]map[string]any) *Engine {
 	b := &builder{paths: newTrie(), named: map[string]slot{}, accounts: accounts}
+	b.odds = b.usual()
 	x := &indexer{at: map[slot]*indexed{}}
 	e := &Engine{}
 	for i, r := range rules {
@@ -90,7 +82,7 @@ func (c *compiler) rule(r Rule) (compiled, *need) {
 	}
 	if r.Each != nil && (r.When == nil || c.total(r.When.Calm())) {
 		if at, ok := c.place(r.Each.Calm()); ok {
-			n = better(n, one(condition{slot: at, is: present}, c.likely(at, 0.3)))
+			n = better(n, one(condition{slot: at, is: present}, c.present(at)))
 		}
 	}
 	out.why = c.why
@@ -124,6 +116,18 @@ func (e *Engine) Look(raw []byte, into []Candidate) (candidates []Candidate, ok 
 		}
 	}
 	return into, true
+}
+
+// Candidates counts the rules that the index picks for an event: those that are
+// judged at all.
+func (e *Engine) Candidates(raw []byte) int {
+	f := e.frames.Get().(*frame)
+	defer e.frames.Put(f)
+	if !f.event.event(raw) {
+		return 0
+	}
+	e.index.candidates(f)
+	return len(f.hits)
 }
 
 // Why says what of a rule is left to the fallback; nothing for a rule that is

@@ -8,6 +8,7 @@ type frame struct {
 	engine *Engine
 	event  *scan
 	loops  []*scan // by loop: the element it is at
+	items  *scan   // the elements of lists that nobody asks more of
 
 	derived []value
 	ready   []uint32 // by derived slot: the round in which it was derived
@@ -20,9 +21,12 @@ type frame struct {
 	hits []int32  // the candidates
 }
 
+// bare is a trie of the value alone. Read-only.
+var bare = func() *trie { t := newTrie(); t.done(); return t }()
+
 func (e *Engine) newFrame() *frame {
 	f := &frame{
-		engine: e, event: newScan(e.paths), derived: make([]value, len(e.derivations)), ready: make([]uint32, len(e.derivations)),
+		engine: e, event: newScan(e.paths), items: newScan(bare), derived: make([]value, len(e.derivations)), ready: make([]uint32, len(e.derivations)),
 		values: make([]value, e.values), seen: make([]uint32, len(e.rules)),
 	}
 	for _, t := range e.loops {

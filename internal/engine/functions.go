@@ -49,7 +49,10 @@ func (c *compiler) helper(node ast.Node, name string, arguments []ast.Node) test
 			return c.ofTime(arguments[0], func(t time.Time) bool { return lang.IsWeekend(t.In(zone)) })
 		}
 	}
-	return nil
+	if !lang.IsCondition(name) {
+		return nil
+	}
+	return c.judged(name, arguments)
 }
 
 // ofText is a test of a text, false of anything else.
@@ -84,10 +87,11 @@ func (c *compiler) function(node ast.Node, name string, arguments []ast.Node) ev
 		return c.spend(arguments[1])
 	case "calm len":
 		return c.length(arguments[0])
-	case "calm lower":
-		return c.textual(arguments[0], strings.ToLower)
-	case "calm upper":
-		return c.textual(arguments[0], strings.ToUpper)
+	case "calm lower", "calm upper":
+		if at, ok := c.place(node); ok {
+			return func(f *frame) *value { return f.get(at) }
+		}
+		return c.textual(arguments[0], map[string]func(string) string{"calm lower": strings.ToLower, "calm upper": strings.ToUpper}[name])
 	case "hour":
 		if n, ok := arguments[1].(*ast.ConstantNode); ok {
 			if zone, ok := n.Value.(*time.Location); ok {
@@ -95,7 +99,45 @@ func (c *compiler) function(node ast.Node, name string, arguments []ast.Node) ev
 			}
 		}
 	}
-	return nil
+	if lang.IsCondition(name) || loopFunctions[name] {
+		return nil
+	}
+	return c.called(name, arguments)
+}
+
+// loopFunctions work on what a loop of expr's has made. Read-only.
+var loopFunctions = map[string]bool{"list": true, "truths": true, "numbers": true, "groups": true, "first is nil": true, "sort keyed": true}
+
+// called is any other function: internal/lang's own is called, with its
+// arguments as the fallback would have them. An error is the fallback's to tell.
+func (c *compiler) called(name string, arguments []ast.Node) eval {
+	of := make([]eval, len(arguments))
+	for i, a := range arguments {
+		of[i] = c.eval(a)
+	}
+	own := c.own()
+	return func(f *frame) *value {
+		args := make([]any, len(of))
+		for i, e := range of {
+			var ok bool
+			if args[i], ok = e(f).any(); !ok {
+				return &unknownValue
+			}
+		}
+		out, err := lang.Call(name, args...)
+		if err != nil {
+			return &unknownValue
+		}
+		f.values[own] = constant(out)
+		return &f.values[own]
+	}
+}
+
+// judged is a function that gives only true or false and has no closure of its
+// own.
+func (c *compiler) judged(name string, arguments []ast.Node) test {
+	value := c.called(name, arguments)
+	return func(f *frame) decided { return value(f).truth() }
 }
 
 // pickEval is pick: unlike ?: it works out all of its arguments.
@@ -126,6 +168,8 @@ func (c *compiler) spend(node ast.Node) eval {
 			f.spent += len(v.text) / 64
 		case isList, isObject:
 			f.spent += len(v.text) // a byte or more for each element
+		case isOther:
+			return &unknownValue
 		}
 		if f.spent > lang.MaxSpent {
 			return &unknownValue
@@ -143,8 +187,10 @@ func (c *compiler) length(node ast.Node) eval {
 		switch v.kind {
 		case isText:
 			n = utf8.RuneCountInString(v.text)
-		case isList, isObject, unknown:
-			return &unknownValue
+		case isList:
+			n = f.count(v)
+		case isObject, isOther, unknown:
+			return &unknownValue // of keys that stand twice one counts
 		}
 		f.values[own] = value{kind: isInt, n: n}
 		return &f.values[own]

@@ -1,9 +1,5 @@
 package engine
 
-import (
-	"strings"
-)
-
 // index says which rules can match an event: those of which a condition is so.
 // Immutable.
 type index struct {
@@ -17,18 +13,13 @@ type indexed struct {
 	texts   map[string][]int32
 	numbers map[float64][]int32
 	truths  [2][]int32 // false, true
-	parts   []parted
+	begins  *affixes
+	ends    *affixes
+	holds   *grams
 	textual []int32
 	present []int32
 	odd     []int32
 	all     []int32 // every rule in here, for values that nobody knows
-}
-
-// parted is a condition on a part of a text.
-type parted struct {
-	is    relation
-	text  string
-	rules []int32
 }
 
 // indexer builds an index.
@@ -68,14 +59,16 @@ func (s *indexed) add(rule int32, is condition) {
 		s.truths[0] = append(s.truths[0], rule)
 	case truly:
 		s.truths[1] = append(s.truths[1], rule)
-	case begins, ends, holds:
-		for i := range s.parts {
-			if p := &s.parts[i]; p.is == is.is && p.text == is.text {
-				p.rules = append(p.rules, rule)
-				return
-			}
-		}
-		s.parts = append(s.parts, parted{is.is, is.text, []int32{rule}})
+	case begins:
+		s.begins = made(s.begins)
+		s.begins.add(is.text, rule)
+	case ends:
+		s.ends = made(s.ends)
+		s.ends.end = true
+		s.ends.add(is.text, rule)
+	case holds:
+		s.holds = made(s.holds)
+		s.holds.add(is.text, rule)
 	case textual:
 		s.textual = append(s.textual, rule)
 	case present:
@@ -85,10 +78,28 @@ func (s *indexed) add(rule int32, is condition) {
 	}
 }
 
+// made is what is there, or a new one.
+func made[T any](there *T) *T {
+	if there == nil {
+		return new(T)
+	}
+	return there
+}
+
 func (x *indexer) done() index {
 	i := index{always: x.always}
 	for _, at := range x.order {
-		i.slots = append(i.slots, *x.at[at])
+		s := x.at[at]
+		if s.begins != nil {
+			s.begins.done()
+		}
+		if s.ends != nil {
+			s.ends.done()
+		}
+		if s.holds != nil {
+			s.holds.done()
+		}
+		i.slots = append(i.slots, *s)
 	}
 	return i
 }
@@ -129,11 +140,14 @@ func (s *indexed) text(f *frame, text string) {
 	if len(s.texts) > 0 {
 		f.hit(s.texts[text])
 	}
-	for i := range s.parts {
-		p := &s.parts[i]
-		if p.is == begins && strings.HasPrefix(text, p.text) || p.is == ends && strings.HasSuffix(text, p.text) || p.is == holds && strings.Contains(text, p.text) {
-			f.hit(p.rules)
-		}
+	if s.begins != nil {
+		s.begins.hits(f, text)
+	}
+	if s.ends != nil {
+		s.ends.hits(f, text)
+	}
+	if s.holds != nil {
+		s.holds.hits(f, text)
 	}
 	f.hit(s.textual)
 }

@@ -16,13 +16,7 @@ func (c *compiler) quantifier(n *ast.BuiltinNode) test {
 		return askTest
 	}
 	of := c.eval(list[0])
-	around := c.loop
-	inner := &loop{number: len(c.loops), paths: newTrie()}
-	c.loops = append(c.loops, inner.paths)
-	c.loop = inner
-	holds := c.test(predicate.Node)
-	c.loop = around
-	number := inner.number
+	number, holds := c.within(predicate.Node)
 	switch n.Name {
 	case "any":
 		return func(f *frame) decided { return f.each(number, of(f), holds, yes) }
@@ -50,12 +44,22 @@ func (c *compiler) quantifier(n *ast.BuiltinNode) test {
 	return askTest
 }
 
+// within compiles the condition of a new loop.
+func (c *compiler) within(condition ast.Node) (number int, holds test) {
+	around := c.loop
+	c.loop = &loop{number: len(c.loops), paths: newTrie()}
+	c.loops = append(c.loops, c.loop.paths)
+	number, holds = c.loop.number, c.test(condition)
+	c.loop = around
+	return number, holds
+}
+
 // each judges the elements of a value, as collection built-ins see it, until one
 // is judged as wanted: then it is yes, else no. ask ends it too.
 func (f *frame) each(number int, of *value, holds test, wanted decided) decided {
 	element := f.loops[number]
 	switch of.kind {
-	case unknown:
+	case unknown, isOther:
 		return ask
 	case isNil:
 		return no
@@ -83,6 +87,16 @@ func (f *frame) each(number int, of *value, holds test, wanted decided) decided 
 		return yes
 	}
 	return no
+}
+
+// count is how many elements a list has.
+func (f *frame) count(list *value) int {
+	n := 0
+	f.items.elements(unsafe.Slice(unsafe.StringData(list.text), len(list.text)), func() decided {
+		n++
+		return no
+	})
+	return n
 }
 
 // elements scans the elements of a list one by one, until visit says other than no.

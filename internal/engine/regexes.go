@@ -2,49 +2,74 @@ package engine
 
 import (
 	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/skycrafters/responder/internal/lang"
 )
 
-// part is a text that must be in whatever a regular expression is found in, and
-// where: at the beginning, the end, or anywhere. "" if there is none.
-func part(re *syntax.Regexp) (is relation, text string) {
-	if re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase == 0 {
-		return holds, string(re.Rune)
-	}
+// required is a text that must be in whatever a regular expression is found in.
+type required struct {
+	is   relation // where: at the beginning, the end, or anywhere
+	text string   // "" if there is none
+	fold bool     // upper and lower case are the same; text is ASCII in lower case
+}
+
+func requires(re *syntax.Regexp) required {
 	switch re.Op {
+	case syntax.OpLiteral:
+		return requiresLiteral(re)
 	case syntax.OpCapture:
-		return part(re.Sub[0])
+		return requires(re.Sub[0])
 	case syntax.OpPlus:
-		_, text = part(re.Sub[0])
-		return holds, text
+		r := requires(re.Sub[0])
+		r.is = holds
+		return r
+	case syntax.OpConcat:
+		return requiresOne(re.Sub)
 	}
-	if re.Op != syntax.OpConcat {
-		return holds, ""
+	return required{is: holds}
+}
+
+func requiresLiteral(re *syntax.Regexp) required {
+	text := string(re.Rune)
+	if re.Flags&syntax.FoldCase == 0 {
+		return required{is: holds, text: text}
 	}
-	for i, sub := range re.Sub {
-		literal := ""
-		switch sub.Op {
-		case syntax.OpLiteral:
-			if sub.Flags&syntax.FoldCase == 0 {
-				literal = string(sub.Rune)
-			}
-		case syntax.OpCapture, syntax.OpPlus:
-			_, literal = part(sub)
-		}
-		if len(literal) <= len(text) {
+	if !isASCII(text) {
+		return required{is: holds}
+	}
+	return required{is: holds, text: strings.ToLower(text), fold: true}
+}
+
+// requiresOne is the longest of what the parts of a concatenation require.
+func requiresOne(parts []*syntax.Regexp) required {
+	longest := required{is: holds}
+	for i, part := range parts {
+		r := requires(part)
+		if len(r.text) <= len(longest.text) {
 			continue
 		}
-		is, text = holds, literal
+		longest = r
+		longest.is = holds
 		switch {
-		case sub.Op != syntax.OpLiteral:
-		case i == 1 && re.Sub[0].Op == syntax.OpBeginText:
-			is = begins
-		case i == len(re.Sub)-2 && re.Sub[i+1].Op == syntax.OpEndText:
-			is = ends
+		case part.Op != syntax.OpLiteral:
+		case i == 1 && parts[0].Op == syntax.OpBeginText:
+			longest.is = begins
+		case i == len(parts)-2 && parts[i+1].Op == syntax.OpEndText:
+			longest.is = ends
 		}
 	}
-	return is, text
+	return longest
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // matcher is a regular expression, ready to be found in texts.

@@ -31,7 +31,7 @@ func (c *compiler) total(node ast.Node) bool {
 		return c.total(arguments[0])
 	case name == "" || !lang.IsCondition(name):
 		at, ok := c.place(node)
-		return ok && (at == c.derivedAt("ok") || at == c.derivedAt("denied")) // true, false or nil
+		return ok && (at == c.derivedNamed("ok") || at == c.derivedNamed("denied")) // true, false or nil
 	case !ready(name, arguments):
 		return false
 	}
@@ -70,9 +70,6 @@ func (c *compiler) simple(node ast.Node) bool {
 	if _, ok := literal(node); ok {
 		return true
 	}
-	_, ok := c.place(node)
-	if name, _ := callOf(node); name == "spend" {
-		return false
-	}
+	_, ok := c.path(node)
 	return ok
 }

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"encoding/json"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -21,6 +23,7 @@ const (
 	isObject   // text holds its JSON
 	isTime     //
 	isSeverity // n holds it
+	isOther    // other holds it: a list or an object that no event holds so, a duration
 	unknown    // what a closure does not know: the fallback decides
 )
 
@@ -32,6 +35,8 @@ type value struct {
 	f    float64
 	text string
 	at   *time.Time
+
+	other any
 }
 
 func truthValue(b bool) value {
@@ -51,7 +56,7 @@ func textOrNil(text string) value {
 	return value{kind: isText, text: text}
 }
 
-// constant is a value of a rule's own; unknown where no closure knows its kind.
+// constant is a value that a rule has of its own, or that a function gave.
 func constant(v any) value {
 	switch v := v.(type) {
 	case nil:
@@ -69,11 +74,39 @@ func constant(v any) value {
 	case time.Time:
 		return value{kind: isTime, at: &v}
 	}
-	return value{kind: unknown}
+	return value{kind: isOther, other: v}
+}
+
+// any is a value as the fallback has it; ok is false where nobody knows it.
+func (v *value) any() (out any, ok bool) {
+	switch v.kind {
+	case isNil:
+	case isFalse, isTrue:
+		out = v.kind == isTrue
+	case isInt:
+		out = v.n
+	case isFloat:
+		out = v.f
+	case isText:
+		out = strings.Clone(v.text) // whoever keeps it keeps it longer than the event's bytes
+	case isList, isObject:
+		if json.Unmarshal([]byte(v.text), &out) != nil {
+			return nil, false
+		}
+	case isTime:
+		out = *v.at
+	case isSeverity:
+		out = responder.Severity(v.n)
+	case isOther:
+		out = v.other
+	default:
+		return nil, false
+	}
+	return out, true
 }
 
 // number is a value's number, whatever its kind.
-func (v value) number() (float64, bool) {
+func (v *value) number() (float64, bool) {
 	switch v.kind {
 	case isInt:
 		return float64(v.n), true
@@ -84,7 +117,7 @@ func (v value) number() (float64, bool) {
 }
 
 // whole is a value's integer, as internal/lang takes it: from floats too.
-func (v value) whole() (int, bool) {
+func (v *value) whole() (int, bool) {
 	switch v.kind {
 	case isInt:
 		return v.n, true
@@ -114,7 +147,7 @@ func decide(b bool) decided {
 
 // truth is a value as a condition: nil is false, what is no truth an error,
 // which the fallback puts into words.
-func (v value) truth() decided {
+func (v *value) truth() decided {
 	switch v.kind {
 	case isTrue:
 		return yes
@@ -126,8 +159,8 @@ func (v value) truth() decided {
 
 // equal is internal/lang's equality, and expr's for literals; of lists and
 // objects only what their kinds tell.
-func equal(a, b value) decided {
-	if a.kind == unknown || b.kind == unknown {
+func equal(a, b *value) decided {
+	if a.kind >= isOther || b.kind >= isOther {
 		return ask
 	}
 	if x, ok := a.number(); ok {
@@ -155,7 +188,7 @@ func equal(a, b value) decided {
 
 // compare orders two values of one kind, as internal/lang does; ok is false for
 // all else, where every comparison is false.
-func compare(a, b value) (order int, ok bool) {
+func compare(a, b *value) (order int, ok bool) {
 	if x, isNumber := a.number(); isNumber {
 		y, isNumber := b.number()
 		if !isNumber {

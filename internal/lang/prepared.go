@@ -31,3 +31,9 @@ const MaxSpent = maxSpent
 
 // IsCondition reports whether a function of the calm tree gives only true or false.
 func IsCondition(function string) bool { return boolFunctions[function] }
+
+// Call calls a function of the calm tree. Arguments are as an environment holds
+// them, and are the function's to change at the top.
+func Call(function string, arguments ...any) (any, error) {
+	return functions[function].Func(arguments...)
+}

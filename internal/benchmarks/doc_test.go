@@ -1,0 +1,6 @@
+// Package benchmarks measures what detecting costs, always against something
+// else in the same run: both sides take turns, and medians are compared, so that
+// a machine that is slow at times does not tell what is not so.
+//
+//	go test ./internal/benchmarks -run TestTable -table -v
+package benchmarks
