@@ -72,8 +72,9 @@ type Dispatcher struct {
 	guards  guards
 	scripts scripts
 	rung    rung
-	told    remembered    // runs that tell of notices left out, and counters that are full
-	grace   time.Duration // for an action to notice that its time is over
+	told    remembered        // runs that tell of notices left out, and counters that are full
+	grace   time.Duration     // for an action to notice that its time is over
+	judged  func(fence) fence // what guards are asked, of what stands around a repair
 }
 
 // The defaults of Config.
@@ -140,6 +141,7 @@ func New(c Config) (*Dispatcher, error) {
 		Config: c,
 		guards: guards{mode: c.Mode, maxAge: c.MaxAge, ownRoles: c.OwnRoles, own: c.Own},
 		grace:  margin / 2,
+		judged: func(f fence) fence { return f },
 	}, nil
 }
 

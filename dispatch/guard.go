@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,21 +48,35 @@ func (g guards) judge(run *responder.Run, flow responder.Flow, event responder.E
 		l.why = fmt.Sprintf("repairs are %s in the flow %s", l.repairs, flow.Name)
 		return l
 	}
+	if l.dry {
+		l.why = everythingDry
+	} else {
+		l.why = cmp.Or(g.aged(run, event), g.ours(event))
+	}
+	if l.why != "" {
+		l.repairs = responder.RepairsDry
+	}
+	return l
+}
+
+// aged says why an event is too old for its run to repair, "" if it is not.
+func (g guards) aged(run *responder.Run, event responder.Event) string {
 	happened, ok := event.Time()
 	switch {
-	case l.dry:
-		l.why = everythingDry
 	case !ok:
-		l.why = "the event does not say when it happened"
+		return "the event does not say when it happened"
 	case run.Created.Sub(happened) > g.maxAge:
-		l.why = fmt.Sprintf("the event was older than %v when the run began", g.maxAge)
-	case g.causedBy(event):
-		l.why = "the event was caused by Responder's own role"
-	default:
-		return l
+		return fmt.Sprintf("the event was older than %v when the run began", g.maxAge)
 	}
-	l.repairs = responder.RepairsDry
-	return l
+	return ""
+}
+
+// ours says that Responder has caused an event itself, "" if it has not.
+func (g guards) ours(event responder.Event) string {
+	if g.causedBy(event) {
+		return "the event was caused by Responder's own role"
+	}
+	return ""
 }
 
 // causedBy reports whether one of Responder's own roles caused an event.

@@ -86,7 +86,7 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 func (w *worker) admits(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow, ask func(context.Context, fence) (held, error)) bool {
 	timed, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	h, err := ask(timed, w.fence(task, flow))
+	h, err := ask(timed, w.judged(w.fence(task, flow)))
 	switch {
 	case err != nil:
 		w.unasked(task.Path, err)

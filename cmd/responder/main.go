@@ -153,7 +153,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.rules, "rules", "rules.yml", "the rules")
 	root.PersistentFlags().StringVar(&a.flows, "flows", "flows.yml", "the flows")
 	root.PersistentFlags().StringVar(&a.format, "format", "text", "text, or json: one object a line")
-	root.AddCommand(a.runCommand(), a.sendCommand(), a.tryCommand(), a.checkCommand(), a.previewCommand(), a.replayCommand(), a.runsCommand(), a.haltCommand(), a.resumeCommand(),
+	root.AddCommand(a.runCommand(), a.sendCommand(), a.tryCommand(), a.checkCommand(), a.previewCommand(), a.rehearseCommand(), a.replayCommand(), a.runsCommand(), a.haltCommand(), a.resumeCommand(),
 		a.dlqCommand(), a.policyCommand(), a.regionsCommand(), a.secretsCommand(), a.versionCommand())
 	return root
 }

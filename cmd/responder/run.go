@@ -33,6 +33,13 @@ type memberFlags struct {
 	accounts         []string
 }
 
+// add gives a command the flags.
+func (f *memberFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.role, "member-role", "", "name of the role, the same in every account, that checks and repairs act through (default: they act as whom the credentials belong to, in that account alone)")
+	cmd.Flags().StringSliceVar(&f.accounts, "member-account", nil, "an account where that role may be taken, the home account included; may be repeated")
+	cmd.Flags().StringVar(&f.externalID, "external-id", "", "the external id that the role asks for")
+}
+
 // members reads the flags, all or none of which a run has.
 func (f memberFlags) members() (actions.Members, error) {
 	members, err := actions.ParseMembers(f.role, strings.Join(f.accounts, ","), f.externalID)
@@ -89,9 +96,7 @@ func (a *app) runCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.once, "once", false, "work on the paths, tell what became of them, and end; dry waits are passed over")
 	cmd.Flags().BoolVar(&o.live, "live", false, "act: send notices, and repair where a flow says so")
 	cmd.Flags().StringSliceVar(&o.ownRoles, "own-role", nil, "ARN of a role or user of Responder's own: what it causes is never repaired live (default: who the credentials belong to)")
-	cmd.Flags().StringVar(&o.members.role, "member-role", "", "name of the role, the same in every account, that checks and repairs act through (default: they act as whom the credentials belong to, in that account alone)")
-	cmd.Flags().StringSliceVar(&o.members.accounts, "member-account", nil, "an account where that role may be taken, the home account included; may be repeated")
-	cmd.Flags().StringVar(&o.members.externalID, "external-id", "", "the external id that the role asks for")
+	o.members.add(cmd)
 	return cmd
 }
 
