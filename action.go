@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,9 @@ type Target struct {
 	Tags    map[string]string `json:"tags,omitempty"`   // nil: it has none
 	// TagsUnknown: what tags it has could not be seen, as of what is not there yet.
 	TagsUnknown bool `json:"tags_unknown,omitempty"`
+	// Static: it is a program that the flow's author names in a static parameter,
+	// and no event does. So it may be of another account than the event's.
+	Static bool `json:"static,omitempty"`
 }
 
 // Narrower is an extra ability: to name what one call needs. Without it that is
@@ -160,12 +164,22 @@ type Param struct {
 	// Static parameters (addresses, topics, roles) come from the flow's author
 	// alone: `{{ expr }}` in them is refused at load.
 	Static bool
+	// Pairs: of a list, each text is NAME=value, and `{{ expr }}` stands in the
+	// values alone: which names there are, no event says.
+	Pairs bool
 	// Secret parameters hold a reference, env:NAME or secret:NAME, resolved by
 	// the action at the moment of acting; plain text is taken with a warning.
 	Secret bool
 	// Default is what a static text is where the flow gives none, "" if nothing is.
 	Default string
 	Doc     string
+}
+
+// IsPair reports whether a text is NAME=value, its name written out in letters,
+// digits and _.
+func IsPair(text string) bool {
+	name, _, paired := strings.Cut(text, "=")
+	return paired && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // Permission is one IAM statement that an action needs. Resources may use

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
@@ -39,6 +40,7 @@ type AWS struct {
 	CloudTrail func(aws.Config) CloudTrailAPI
 	Lambda     func(aws.Config) LambdaAPI
 	SFN        func(aws.Config) SFNAPI
+	SSM        func(aws.Config) SSMAPI
 }
 
 // globalRegion is where IAM and STS are asked if the configuration names no region.
@@ -75,6 +77,10 @@ func LazyAWS(options ...func(*config.LoadOptions) error) AWS {
 		SFN: func(cfg aws.Config) SFNAPI {
 			client := sfn.NewFromConfig(cfg)
 			return sfnCalls{client.DescribeStateMachine, client.ListTagsForResource, client.StartExecution, client.DescribeExecution}
+		},
+		SSM: func(cfg aws.Config) SSMAPI {
+			client := ssm.NewFromConfig(cfg)
+			return ssmCalls{client.DescribeDocument, client.StartAutomationExecution, client.DescribeAutomationExecutions, client.GetAutomationExecution}
 		},
 	}
 }

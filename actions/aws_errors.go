@@ -60,6 +60,7 @@ func passes(code string) bool {
 	case "ConcurrentModification", "ConcurrentModificationException",
 		"DeleteConflict", "DeleteConflictException", // something was attached meanwhile
 		"ConflictException", "ResourceConflictException", // of CloudTrail and Lambda: something else is being done to it
+		"AutomationExecutionLimitExceededException",                               // as many runbooks run as may
 		"EntityTemporarilyUnmodifiable", "EntityTemporarilyUnmodifiableException", // created a moment ago
 		"IncorrectInstanceState", // an instance is still starting or stopping
 		"ExpiredToken", "ExpiredTokenException", "RequestExpired":

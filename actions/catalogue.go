@@ -70,6 +70,8 @@ func New(deps Deps) responder.Catalogue {
 		&cloudTrailStartLogging{reach},
 		&invokeLambda{reach, refs},
 		&startExecution{reach, refs},
+		&ssmAutomation{automations{reach}},
+		&ssmAutomationSucceeded{automations{reach}},
 		&ec2InstanceAlive{instances{reach}},
 		&ec2StopInstances{instances{reach}},
 		&ec2StartInstances{instances{reach}},

@@ -5,9 +5,11 @@
 //	SendTeams                                notices to chat services
 //	SendPagerDuty, SendWebhook               notices to machines
 //	SendEmail                                a notice by an SNS topic or by SES
-//	IAMUserExists, EC2InstanceAlive          checks
+//	IAMUserExists, EC2InstanceAlive,
+//	SSMAutomationSucceeded                   checks
 //	IAM…, EC2…, CloudTrail…                  repairs, each with what puts it back
-//	InvokeLambda, StartExecution             repairs of one's own
+//	InvokeLambda, StartExecution,
+//	SSMAutomation                            repairs by programs of one's own, or AWS's
 //
 // It may import the root package and the AWS SDK; it imports no stage and no
 // adapter. An action is told everything it needs by its Call and says how it
@@ -18,7 +20,7 @@
 //   - What comes from an event is data. It is escaped where it is shown, checked
 //     against the form it must have where it names a target, and never a host.
 //   - An empty, missing or malformed target is *Permanent: none never means all.
-//   - AWS is asked only in the event's own account, or in that of a function or
-//     state machine that the flow's author names: see access.
+//   - AWS is asked only in the event's own account, or in that of a program that
+//     the flow's author names: see access.
 //   - A webhook's address is a secret: no error, result or header holds it.
 package actions

@@ -20,4 +20,5 @@ func ExampleNew() {
 	// Output:
 	// EC2InstanceAlive needs [ec2:DescribeInstances]
 	// IAMUserExists needs [iam:GetUser]
+	// SSMAutomationSucceeded needs [ssm:GetAutomationExecution]
 }

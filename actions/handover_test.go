@@ -180,7 +180,7 @@ func TestInvokeLambda(t *testing.T) {
 
 	found, err := survey(t, repair, functionCall(nil))
 	if want := (responder.Survey{
-		Targets: []responder.Target{{ARN: functionOf, Account: account, Region: "eu-west-3", Tags: map[string]string{"team": "red"}}},
+		Targets: []responder.Target{{ARN: functionOf, Account: account, Region: "eu-west-3", Tags: map[string]string{"team": "red"}, Static: true}},
 		Lasting: []string{"whatever the function does"},
 	}); err != nil || !reflect.DeepEqual(found, want) {
 		t.Errorf("found %v, %v", found, err)
@@ -271,7 +271,7 @@ func TestStartExecution(t *testing.T) {
 		t.Errorf("got %v, started %v", result, f.started)
 	}
 	if want := (responder.Survey{
-		Targets: []responder.Target{{ARN: machineOf, Account: account, Region: "eu-west-3", Tags: map[string]string{"team": "red"}}},
+		Targets: []responder.Target{{ARN: machineOf, Account: account, Region: "eu-west-3", Tags: map[string]string{"team": "red"}, Static: true}},
 		Found:   map[string]any{"execution": executionOf(name)}, Lasting: []string{"whatever the state machine does"},
 	}); !reflect.DeepEqual(found, want) {
 		t.Errorf("found %v", found)

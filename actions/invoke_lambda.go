@@ -172,7 +172,7 @@ func (a *invokeLambda) Survey(ctx context.Context, call responder.Call) (respond
 	case err != nil:
 		return responder.Survey{}, awsError("lambda:ListTags", err, reads)
 	}
-	target := responder.Target{ARN: function.String(), Account: function.AccountID, Region: function.Region}
+	target := responder.Target{ARN: function.String(), Account: function.AccountID, Region: function.Region, Static: true}
 	if len(tags.Tags) > 0 {
 		target.Tags = tags.Tags
 	}

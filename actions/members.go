@@ -75,7 +75,7 @@ func (m Members) allow(account string) error {
 	case account == "":
 		return errNoAccount
 	case !slices.Contains(m.Accounts, account):
-		return permanentf("the event is of account %s, which is not among the member accounts that may be acted in", cut(inline(account), 32))
+		return permanentf("account %s is not among the member accounts that may be acted in", cut(inline(account), 32))
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func TestMemberRole(t *testing.T) {
 // TestMemberAccounts: what is not on the list is refused before anybody is asked.
 func TestMemberAccounts(t *testing.T) {
 	for target, says := range map[string]string{
-		"777788889999":              "the event is of account 777788889999, which is not among the member accounts",
+		"777788889999":              "account 777788889999 is not among the member accounts",
 		"":                          "the event names no account",
 		member + ":role/other":      "is not among",
 		"4444555566\x1b[31m66":      "is not among",

@@ -201,7 +201,7 @@ func (a *startExecution) Survey(ctx context.Context, call responder.Call) (respo
 	if err != nil {
 		return responder.Survey{}, awsError("states:ListTagsForResource", err, reads)
 	}
-	target := responder.Target{ARN: found.arn.String(), Account: found.arn.AccountID, Region: found.arn.Region}
+	target := responder.Target{ARN: found.arn.String(), Account: found.arn.AccountID, Region: found.arn.Region, Static: true}
 	for _, tag := range out.Tags {
 		if target.Tags == nil {
 			target.Tags = map[string]string{}

@@ -267,26 +267,40 @@ func (c *compiler) bindable(file *lang.File, name, params *yaml.Node, kind respo
 	given := map[string]bool{}
 	for _, p := range lang.Fields(params) {
 		given[p.Name()] = true
-		var known []string
-		static := false
-		for _, q := range spec.Params {
-			known = append(known, q.Name)
-			static = static || q.Name == p.Name() && q.Static
-		}
-		if !slices.Contains(known, p.Name()) {
-			hint := lang.Suggest(p.Name(), known)
-			if hint == "" {
-				hint = "there are: " + strings.Join(known, ", ")
-			}
-			c.report(placed{file, p.Key}, hint, "%s has no parameter %q", spec.Name, p.Name())
-		}
-		if static && strings.Contains(p.Value.Value, "{{") {
-			c.report(placed{file, p.Value}, "write it out: what an event says is never an address or a role", "%s of %s cannot be a template", p.Name(), spec.Name)
-		}
+		c.bindableParam(file, spec, p)
 	}
 	for _, q := range spec.Params {
 		if q.Required && !given[q.Name] {
 			c.report(placed{file, name}, q.Doc, "%s needs %q", spec.Name, q.Name)
+		}
+	}
+}
+
+// bindableParam checks one parameter of a binding.
+func (c *compiler) bindableParam(file *lang.File, spec responder.Spec, p lang.Field) {
+	var known []string
+	for _, q := range spec.Params {
+		known = append(known, q.Name)
+	}
+	at := slices.Index(known, p.Name())
+	if at < 0 {
+		hint := lang.Suggest(p.Name(), known)
+		if hint == "" {
+			hint = "there are: " + strings.Join(known, ", ")
+		}
+		c.report(placed{file, p.Key}, hint, "%s has no parameter %q", spec.Name, p.Name())
+		return
+	}
+	texts := []*yaml.Node{p.Value}
+	if p.Value.Kind == yaml.SequenceNode {
+		texts = p.Value.Content
+	}
+	for _, text := range texts {
+		switch declared := spec.Params[at]; {
+		case declared.Pairs && !responder.IsPair(text.Value):
+			c.report(placed{file, text}, `write the name out, and what an event says behind it: "InstanceId={{ resources[0] }}"`, "%s of %s holds what is not NAME=value", p.Name(), spec.Name)
+		case declared.Static && strings.Contains(text.Value, "{{"):
+			c.report(placed{file, text}, "write it out: what an event says is never an address or a role", "%s of %s cannot be a template", p.Name(), spec.Name)
 		}
 	}
 }

@@ -189,7 +189,29 @@ type repair struct{ responder.Action }
 func (repair) Spec() responder.Spec {
 	return responder.Spec{Name: "DeleteUser", Kind: responder.Repair, Params: []responder.Param{
 		{Name: "user", Type: responder.TextParam, Required: true}, {Name: "keys", Type: responder.ListParam, Required: true}, {Name: "why", Type: responder.TextParam},
+		{Name: "to", Type: responder.ListParam, Static: true}, {Name: "pairs", Type: responder.ListParam, Pairs: true},
 	}}
+}
+
+// TestBindingsSayThemselves: what only the author says holds no template, not in
+// a list either, and an event says no names.
+func TestBindingsSayThemselves(t *testing.T) {
+	for more, want := range map[string]string{
+		`to: [a, b]`:                       "",
+		`to: "{{ actor.name }}"`:           "to of DeleteUser cannot be a template",
+		`to: [a, "{{ actor.name }}"]`:      "to of DeleteUser cannot be a template",
+		`pairs: ["A={{ actor.name }}"]`:    "",
+		`pairs: "A={{ actor.name }}"`:      "",
+		`pairs: "{{ resources }}"`:         "pairs of DeleteUser holds what is not NAME=value",
+		`pairs: [A=b, "{{ actor.name }}"]`: "pairs of DeleteUser holds what is not NAME=value",
+		`pairs: ["{{ actor.name }}=b"]`:    "pairs of DeleteUser holds what is not NAME=value",
+		`pears: ["{{ actor.name }}=b"]`:    `DeleteUser has no parameter "pears"`,
+	} {
+		_, problems := Load(files("rules.yml", "rules:\n  A: {when: ok, remediate: {DeleteUser: {user: a, keys: [b], "+more+"}}}\n"), "rules.yml", responder.Catalogue{"DeleteUser": repair{}})
+		if said := problems.Error(); !strings.Contains(said, want) || want == "" && said != "" || want != "" && len(problems) != 1 {
+			t.Errorf("%s gives\n%s\nwant %q", more, said, want)
+		}
+	}
 }
 
 // A binding that is none is shown one that could be meant.

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,10 +108,11 @@ func (f fence) ours() held {
 	return held{}
 }
 
-// foreign keeps repairs in the event's account.
+// foreign keeps repairs in the event's account. A program that the flow's author
+// names is where it is.
 func (f fence) foreign() held {
 	for _, t := range f.targets() {
-		if t.Account != f.account {
+		if t.Account != f.account && !t.Static {
 			return hold(GuardAccount, "%s is of account %s, and the event is of %s", t.ARN, t.Account, f.account)
 		}
 	}
@@ -263,6 +266,22 @@ func (f fence) targets() []responder.Target {
 
 // arns names the things that the repair would touch.
 func (f fence) arns() []string { return arnsOf(f.run.Steps[f.path], f.path) }
+
+// matter names what a repair does to a thing, over all runs. A program that the
+// flow's author names is not what is repaired: with it counts what the finding is
+// about.
+func (f fence) matter(arn string) string {
+	if !slices.ContainsFunc(f.targets(), func(t responder.Target) bool { return t.Static && t.ARN == arn }) {
+		return arn
+	}
+	h := sha256.New()
+	for _, resource := range f.run.Finding.Resources {
+		fmt.Fprintf(h, "%d:%s", len(resource), resource)
+	}
+	return arn + matterOf + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+const matterOf = " for "
 
 // arnsOf names the things that a repair touches, each once. One that cannot look
 // counts as one thing, of which only its step is known.

@@ -44,6 +44,48 @@ func things(arns ...string) func(int, responder.Call) (responder.Survey, error) 
 	}
 }
 
+// program is a function of an account, that the flow's author names or not.
+func program(account string, static bool) func(int, responder.Call) (responder.Survey, error) {
+	return func(int, responder.Call) (responder.Survey, error) {
+		return responder.Survey{Targets: []responder.Target{{ARN: "arn:aws:lambda:eu-west-1:" + account + ":function:fix", Account: account, Region: "eu-west-1", Static: static}}}, nil
+	}
+}
+
+// TestProgramsAreNotRepaired: one program for many findings trips no breaker and
+// meets no limit of one thing; the same finding over and over does.
+func TestProgramsAreNotRepaired(t *testing.T) {
+	for name, tt := range map[string]struct {
+		guards  string
+		again   bool // the findings are about one thing
+		did     int
+		guarded string
+	}{
+		"many, and the breaker":     {"limits: {again: 2}", false, 4, ""},
+		"one, and the breaker":      {"limits: {again: 2}", true, 2, GuardBreaker},
+		"many, and the limit":       {"limits: {per_resource: 1/1h}", false, 4, ""},
+		"one, and the limit":        {"limits: {per_resource: 1/1h}", true, 1, GuardPerResource},
+		"many, and all that it may": {"limits: {per_hour: 3}", false, 3, GuardPerHour},
+	} {
+		w := fencedWorld(t, tt.guards, "")
+		w.sees(program("999999999999", true))
+		w.config.Halts = &memory.Halts{}
+		guards := map[string]bool{}
+		w.config.Held = func(h HeldReport) { guards[h.Guard] = true }
+		d := w.dispatcher()
+		for n := range 4 {
+			about := "i-1"
+			if !tt.again {
+				about = fmt.Sprintf("i-%d", n)
+			}
+			w.send(w.found(n, "UnauthorizedInstanceCreated", about))
+			w.turn(d)
+		}
+		if w.terminate.count() != tt.did || tt.guarded != "" != guards[tt.guarded] {
+			t.Errorf("%s: did %d times, held by %v", name, w.terminate.count(), guards)
+		}
+	}
+}
+
 func TestFence(t *testing.T) {
 	const own = "arn:aws:iam::123412341234:role/responder"
 	user := things("arn:aws:iam::123412341234:user/ops/break-glass-1")
@@ -72,6 +114,18 @@ func TestFence(t *testing.T) {
 		{"another account", "", "", func(int, responder.Call) (responder.Survey, error) {
 			return responder.Survey{Targets: []responder.Target{{ARN: "arn:aws:ec2:eu-west-1:999999999999:instance/i-1", Account: "999999999999"}}}, nil
 		}, GuardAccount, "arn:aws:ec2:eu-west-1:999999999999:instance/i-1 is of account 999999999999, and the event is of 123412341234"},
+		{"a program at home", "", "", program("999999999999", true), "", ""},
+		{"a program that an event names", "", "", program("999999999999", false), GuardAccount, "arn:aws:lambda:eu-west-1:999999999999:function:fix is of account 999999999999, and the event is of 123412341234"},
+		{"a program and what it touches at home", "", "", func(n int, call responder.Call) (responder.Survey, error) {
+			s, err := program("999999999999", true)(n, call)
+			s.Targets = append(s.Targets, responder.Target{ARN: "arn:aws:ec2:eu-west-1:999999999999:instance/i-1", Account: "999999999999"})
+			return s, err
+		}, GuardAccount, "arn:aws:ec2:eu-west-1:999999999999:instance/i-1 is of account 999999999999, and the event is of 123412341234"},
+		{"a protected program", "", `protected: ["arn:aws:lambda:*"]`, program("999999999999", true), GuardProtected, ""},
+		{"a program out of scope", `scope: {allow: {accounts: ["123412341234"]}}`, "", program("999999999999", true), GuardScope, "arn:aws:lambda:eu-west-1:999999999999:function:fix is not allowed: account 999999999999"},
+		{"a program of our own", "", "", func(int, responder.Call) (responder.Survey, error) {
+			return responder.Survey{Targets: []responder.Target{{ARN: "arn:aws:sqs:eu-west-1:123412341234:stack-findings", Account: "123412341234", Static: true}}}, nil
+		}, GuardOwn, ""},
 		{"another account's ARN", "", "", things("arn:aws:ec2:eu-west-1:999999999999:instance/i-1"), GuardSurvey, ""},
 		{"no ARN", "", "", things("i-1"), GuardSurvey, `"i-1" of account "123412341234" is not said whole: nobody can tell whether it may be touched`},
 		{"no account in the ARN", "", "", things("arn:aws:s3:::bucket"), "", ""},

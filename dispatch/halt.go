@@ -121,7 +121,7 @@ func (d *Dispatcher) breaker(ctx context.Context, f fence) (held, error) {
 	arns := f.arns()
 	for _, arn := range arns {
 		claims = append(claims, responder.Claim{
-			Key: "again/" + arn + "/" + f.flow, Members: []string{f.run.ID}, Limit: f.limits.Again, Expires: d.now().Add(time.Hour),
+			Key: "again/" + f.matter(arn) + "/" + f.flow, Members: []string{f.run.ID}, Limit: f.limits.Again, Expires: d.now().Add(time.Hour),
 		})
 	}
 	for i, some := range slices.Collect(slices.Chunk(claims, responder.MaxClaims)) {

@@ -33,7 +33,7 @@ func (f fence) claims(now time.Time) (claims []responder.Claim, guards []string)
 	add(GuardPerAccount, "account/"+f.account+"/"+f.flow, mine(arns), f.limits.PerAccount, time.Hour)
 	if rate := f.limits.PerResource; rate != nil {
 		for _, arn := range arns {
-			add(GuardPerResource, "resource/"+arn+"/"+f.flow, []string{f.run.ID}, rate.N, rate.Per)
+			add(GuardPerResource, "resource/"+f.matter(arn)+"/"+f.flow, []string{f.run.ID}, rate.N, rate.Per)
 		}
 	}
 	return claims, guards
@@ -85,5 +85,6 @@ func (d *Dispatcher) admit(ctx context.Context, f fence, guards []string, claims
 		return hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount), nil
 	}
 	arn, _, _ := strings.Cut(strings.TrimPrefix(claims[full].Key, "limit/resource/"), "/"+f.flow)
+	arn, _, _ = strings.Cut(arn, matterOf)
 	return hold(GuardPerResource, "%s was touched before; the flow may touch one thing %s", arn, rateText(*f.limits.PerResource)), nil
 }

@@ -101,6 +101,40 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
+// TestPairs: the names of pairs are written out, in a flow and in its defaults;
+// what an event says stands behind them.
+func TestPairs(t *testing.T) {
+	for text, want := range map[string]string{
+		`[Action=Contain, "InstanceId={{ resources[0] }}", "Note={{ title }} = {{ severity }}"]`: "",
+		`"InstanceId={{ resources[0] }}"`: "",
+		`A=`:                              "",
+		`"{{ resources }}"`:               "flows.yml:5:33: parameters holds what is not NAME=value",
+		`[A=b, "{{ title }}=x"]`:          "flows.yml:5:39: parameters holds what is not NAME=value",
+		`["{{ title }}{{ severity }}=x"]`: "flows.yml:5:34: parameters holds what is not NAME=value",
+		`[i-1]`:                           "flows.yml:5:34: parameters holds what is not NAME=value",
+		`["A b=c"]`:                       "flows.yml:5:34: parameters holds what is not NAME=value",
+		`["=c"]`:                          "flows.yml:5:34: parameters holds what is not NAME=value",
+		`["A={{ resources[ }}"]`:          "flows.yml:5:",
+		`[["A=b"]]`:                       "flows.yml:5:33: parameters must be a text or a list of texts",
+	} {
+		w := newWorld(t, "flows: []")
+		w.catalogue["Run"] = w.fake(responder.Spec{Name: "Run", Kind: responder.Repair, Params: []responder.Param{{Name: "parameters", Type: responder.ListParam, Pairs: true}}})
+		for where, flow := range map[string]string{
+			"a step":   "flows:\n  - name: a\n    rule: RootLogin\n    sequential:\n      - Run:       {parameters: " + text + "}\n",
+			"defaults": "actions: {Run: {parameters: " + text + "}}\nflows: [{name: a, rule: RootLogin, sequential: [Run: {}]}]\n",
+		} {
+			_, problems := Load(files(t, map[string]string{"flows.yml": flow}), "flows.yml", w.options())
+			_, says, _ := strings.Cut(want, ": ")
+			if where == "a step" {
+				says = want
+			}
+			if said := problems.Error(); !strings.Contains(said, says) || (want == "") != (said == "") {
+				t.Errorf("parameters: %s, in %s, gives\n%s\nwant %q", text, where, said, says)
+			}
+		}
+	}
+}
+
 // TestAddresses: what can be posted to, or refers to it, is taken; nothing else is.
 func TestAddresses(t *testing.T) {
 	for text, want := range map[string]string{

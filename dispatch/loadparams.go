@@ -122,7 +122,7 @@ func (s *stepper) param(p responder.Param, f field) any {
 		return nil
 	}
 	value, ok := s.shape(p, f)
-	if !ok {
+	if !ok || p.Pairs && !s.pairs(p, f) {
 		return nil
 	}
 	if _, problems := lang.CompileNode(f.file, f.value, s.scope()); len(problems) > 0 {
@@ -138,6 +138,20 @@ func (s *stepper) param(p responder.Param, f field) any {
 	}
 	return value
 }
+
+// pairs reports whether all texts of a list are pairs, and shows those that are not.
+func (s *stepper) pairs(p responder.Param, f field) bool {
+	all := true
+	for _, node := range scalars(f.value) {
+		if !responder.IsPair(node.Value) {
+			s.errorAt(f.file, node, pairHint, "%s holds what is not NAME=value", p.Name)
+			all = false
+		}
+	}
+	return all
+}
+
+const pairHint = `write the name out, and what an event says behind it: "InstanceId={{ resources[0] }}"`
 
 // place is where a problem with a parameter's value is shown: at the key, if
 // the value is a secret on a line of its own, which nothing marks as one.

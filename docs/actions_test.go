@@ -42,7 +42,7 @@ Parameters that are *static* are written out by the flow's author: ` + "`{{ }}`"
 *Secret* ones hold a reference, ` + "`env:NAME` or `secret:NAME`" + `, that is looked up at the moment of acting; an address in plain text is taken
 with a warning, and never shown. In a flow, defaults of all parameters can stand under ` + "`actions:`" + `.
 
-Checks and repairs ask AWS only in the account of the event, as Responder itself or through the account's
+Checks and repairs ask AWS only in the account of the event, or in that of a program which the flow's author names (InvokeLambda, StartExecution, SSMAutomation), as Responder itself or through the account's
 [member role](deploying.md#repairs-in-other-accounts); with credentials of another account they fail. A target that is missing, empty or
 malformed fails the step for good; it never means "all".
 
@@ -125,20 +125,22 @@ func tested(t *testing.T, name string) string {
 		}
 	}
 	unit := against("actions/*_test.go")
-	emulated := func(file string) bool { return strings.Contains(file, "moto_test.go") }
-	var alone, moto []string
+	var alone, moto, wire []string
 	for _, file := range unit {
 		switch {
-		case emulated(file):
+		case strings.Contains(file, "/moto_"):
 			moto = append(moto, file)
+		case strings.Contains(file, "_wire_test.go"):
+			wire = append(wire, file)
 		case !strings.Contains(file, "example_test.go") && !strings.Contains(file, "catalogue_test.go"):
 			alone = append(alone, file)
 		}
 	}
 	by("against stand-ins that refuse what the service refuses", alone)
+	by("by the SDK's client, against a stand-in that speaks as the service does, for the emulators do not know it", wire)
 	by("against an emulator of AWS", moto)
 	by("in the deployed stack", against("cmd/internal/stacktest/*_test.go"))
-	if len(alone) == 0 {
+	if len(alone)+len(wire) == 0 {
 		t.Errorf("%s is tested nowhere", name)
 	}
 	return strings.Join(all, "; ")
@@ -194,20 +196,26 @@ func example(t *testing.T, spec responder.Spec) string {
 		"SendTeams": "```yaml steps\n- SendTeams: {webhookURL: \"secret:teams\", template: aws-event}\n```\n",
 		"SendPagerDuty": "```yaml steps\n- SendPagerDuty: {routingKey: \"secret:pagerduty\"}\n- wait: 10m\n- check: {}\n- remediate: {}\n" +
 			"- SendPagerDuty: {routingKey: \"secret:pagerduty\", event: resolve}\n```\n",
-		"SendWebhook":              "```yaml steps\n- SendWebhook: {url: \"secret:siem\", signingKey: \"secret:siem-key\"}\n```\n",
-		"IAMUserExists":            bound("check", user, created),
-		"IAMDeleteUser":            bound("remediate", user, created),
-		"IAMDisableAccessKeys":     bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
-		"IAMEnableAccessKeys":      "```yaml steps\n- IAMEnableAccessKeys: {user: bob, keys: [AKIAIOSFODNN7EXAMPLE]}\n```\n",
-		"IAMDeleteAccessKeys":      bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
-		"IAMRemoveConsoleAccess":   bound("remediate", actor, byUser),
-		"IAMQuarantineUser":        bound("remediate", actor, byUser),
-		"IAMReleaseUser":           "```yaml steps\n- IAMReleaseUser: {user: bob}\n```\n",
-		"IAMRevokeRoleSessions":    bound("remediate", role, byRole),
-		"IAMAllowRoleSessions":     "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
-		"CloudTrailStartLogging":   bound("remediate", `trail: "{{ req.name }}"`, `action == "cloudtrail:StopLogging" && ok`),
-		"InvokeLambda":             "```yaml steps\n- InvokeLambda: {function: \"arn:aws:lambda:eu-west-1:111122223333:function:responder-action-ticket\", idempotent: true}\n```\n",
-		"StartExecution":           "```yaml steps\n- StartExecution: {stateMachine: \"env:CONTAINMENT_STATE_MACHINE\"}\n```\n",
+		"SendWebhook":            "```yaml steps\n- SendWebhook: {url: \"secret:siem\", signingKey: \"secret:siem-key\"}\n```\n",
+		"IAMUserExists":          bound("check", user, created),
+		"IAMDeleteUser":          bound("remediate", user, created),
+		"IAMDisableAccessKeys":   bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
+		"IAMEnableAccessKeys":    "```yaml steps\n- IAMEnableAccessKeys: {user: bob, keys: [AKIAIOSFODNN7EXAMPLE]}\n```\n",
+		"IAMDeleteAccessKeys":    bound("remediate", actor+`, keys: "{{ actor.key }}"`, byUser),
+		"IAMRemoveConsoleAccess": bound("remediate", actor, byUser),
+		"IAMQuarantineUser":      bound("remediate", actor, byUser),
+		"IAMReleaseUser":         "```yaml steps\n- IAMReleaseUser: {user: bob}\n```\n",
+		"IAMRevokeRoleSessions":  bound("remediate", role, byRole),
+		"IAMAllowRoleSessions":   "```yaml steps\n- IAMAllowRoleSessions: {role: ops}\n```\n",
+		"CloudTrailStartLogging": bound("remediate", `trail: "{{ req.name }}"`, `action == "cloudtrail:StopLogging" && ok`),
+		"InvokeLambda":           "```yaml steps\n- InvokeLambda: {function: \"arn:aws:lambda:eu-west-1:111122223333:function:responder-action-ticket\", idempotent: true}\n```\n",
+		"StartExecution":         "```yaml steps\n- StartExecution: {stateMachine: \"env:CONTAINMENT_STATE_MACHINE\"}\n```\n",
+		"SSMAutomation": "```yaml steps\n- SSMAutomation:\n    document: AWSSupport-ContainEC2Instance\n    role: responder-action-containment\n    parameters: [\"InstanceId={{ resources[0] }}\"]\n" +
+			"    settings: [Action=Contain, BackupS3BucketName=the-backups]\n  as: containment\n- if: steps.containment.result.execution != nil\n  then:\n" +
+			"    - SSMAutomationSucceeded: {execution: \"{{ steps.containment.result.execution }}\"}\n      retry: {attempts: 20, backoff: 30s}\n```\n",
+		"SSMAutomationSucceeded": "```yaml steps\n- SSMAutomation: {document: responder-action-evict, role: responder-action-evict, parameters: [\"Key={{ actor.key }}\"]}\n  as: eviction\n" +
+			"- if: steps.eviction.result.execution != nil\n  then:\n    - SSMAutomationSucceeded: {execution: \"{{ steps.eviction.result.execution }}\"}\n" +
+			"      retry: {attempts: 20, backoff: 30s}\n      on_error: [SendSlack: {message: The eviction has failed}]\n```\n",
 		"EC2InstanceAlive":         bound("check", ids, launched),
 		"EC2TerminateInstances":    bound("remediate", ids, launched),
 		"EC2StopInstances":         bound("remediate", ids, launched),
@@ -331,6 +339,18 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 		l := limitsOf(t, "actions/start_execution.go")
 		return handedOver + " Where that is more than " + l.size("executionInput") + ", the event is left out (`finding.event` is null). The execution's name is made of `key`, so that a step starts one, however often it is tried; " +
 			"after a try of unknown outcome it is looked whether it is there. Express state machines are refused: they cannot be asked. The role needs `states:DescribeExecution` on the executions, too."
+	case "SSMAutomation":
+		return "A program of the author's choice: which runbook, version, role, account and region, no event says, nor which parameters there are. What `{{ }}` gives stands in the values of `parameters`, and has the form of ids and names, " +
+			"for runbooks put values into scripts; `{{ssm:…}}`, a reference to the Parameter Store, is refused there. `AutomationAssumeRole` is said as `role`.\n\n" +
+			"A step starts one execution, however often it is tried: its token is made of the step's key, and so is the key of a tag, by which it is found again. One that has failed is not started anew by a retry of the run, which fails with what the runbook says; " +
+			"a run made again starts another. Whether it has succeeded, SSMAutomationSucceeded asks. Guards are asked about the runbook, about what `parameters` name by ARNs and by ids of EC2, and about what `touches` names; " +
+			"names of users or buckets in `parameters` say nothing to them, so say `touches: [\"arn:aws:iam::{{ account.id }}:user/{{ actor.name }}\"]`. What is not of the event's account is held back, wherever the runbook runs. " +
+			"AWS's AWSSupport-ContainEC2Instance, AWSSupport-ContainIAMPrincipal and AWSSupport-ContainS3Resource keep a backup in a bucket, and take `Action=Release` or `Action=Restore`; " +
+			"give their `role` what AWS's reference of runbooks lists, and a trust in `ssm.amazonaws.com`."
+	case "SSMAutomationSucceeded":
+		l := limitsOf(t, "actions/ssm_automation_succeeded.go")
+		return "An execution that is under way is asked about again, not before " + l.span("automationLook") + " are over; with `retry: {attempts: 20, backoff: 30s, cap: 5m}` that is for an hour or so. After a repair that was dry or held back there is no execution: ask only if there is, as above. " +
+			"One that has failed, timed out, or was cancelled or rejected fails the step with what the runbook says; `on_error:` tells people."
 	case "EC2InstanceAlive":
 		return "If none of the instances is pending or running, the check says no, and the flow stops."
 	case "EC2StopInstances":

@@ -200,8 +200,15 @@ func params(spec responder.Spec) object {
 	return closed(properties)
 }
 
+// pair is the pattern of what responder.IsPair takes.
+const pair = "^[A-Za-z0-9_]+="
+
 func param(p responder.Param) object {
 	switch {
+	case p.Pairs && p.Static:
+		return listOf(object{"type": "string", "pattern": pair, "not": object{"pattern": `\{\{`}, "description": "NAME=value, written out: no {{ }}."})
+	case p.Pairs:
+		return listOf(object{"type": "string", "pattern": pair, "description": "NAME=value, its name written out."})
 	case p.Static && p.Type == responder.ListParam:
 		return listOf(ref("static"))
 	case p.Static:

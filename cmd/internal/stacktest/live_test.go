@@ -39,7 +39,7 @@ func TestMemberRepairs(t *testing.T) {
 		})
 	}
 	for account, says := range map[string]string{
-		strangeAccount: "which is not among the member accounts",
+		strangeAccount: "is not among the member accounts",
 		closedAccount:  "may not be taken: there is no such role", // it is on the list, and has no role
 	} {
 		t.Run(account, func(t *testing.T) {
