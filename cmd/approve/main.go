@@ -4,12 +4,14 @@
 //
 // Environment: RUNS_TABLE; COUNTERS_TABLE, where it remembers which requests it
 // has taken; FINDINGS_QUEUE_URL, to ring for runs; SLACK_SIGNING_SECRET, the name
-// of the secret by which Slack signs, which need not be there; LOG_LEVEL (info).
+// of the secret by which Slack signs, which need not be there; LOG_LEVEL (info);
+// OUTBOUND_PROXY, by which Slack is answered (none: by itself).
 package main
 
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -21,6 +23,7 @@ import (
 	"github.com/skycrafters/responder/cmd/internal/lambdas"
 	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/dynamodb"
+	"github.com/skycrafters/responder/internal/outbound"
 	"github.com/skycrafters/responder/internal/secretsmanager"
 	"github.com/skycrafters/responder/internal/sqs"
 )
@@ -37,6 +40,10 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
+	client, err := answers(host.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	tables := awsdynamodb.NewFromConfig(host.AWS)
 	desk := &approvals.Desk{
 		Decider: dispatch.Control{
@@ -46,9 +53,18 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 		Secrets:  secretsmanager.New(awssecrets.NewFromConfig(host.AWS), "", time.Now),
 		Signing:  signing,
 		Counters: dynamodb.NewCounters(tables, countersTable, time.Now),
-		Client:   approvals.NewClient(),
+		Client:   client,
 		Now:      time.Now,
 		Log:      host.Log,
 	}
 	return lambda.NewHandler(desk.Lambda), nil
+}
+
+// answers gives the client for answers to Slack, who says where they go.
+func answers(getenv func(string) string) (*http.Client, error) {
+	options, err := outbound.Settings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	return approvals.NewClient(outbound.Transport(options)), nil
 }

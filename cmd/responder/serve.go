@@ -118,7 +118,7 @@ func (r *running) doors(ctx context.Context) (http.Handler, error) {
 	mux.Handle("/", events)
 	mux.Handle(approvals.SlackPath, &approvals.Desk{
 		Decider: p.dispatcher.Control(), Secrets: p.db.Secrets(), Signing: signingSecret, Counters: p.db.Counters(),
-		Client: approvals.NewClient(), Now: r.now, Log: p.log,
+		Client: approvals.NewClient(r.wayOut), Now: r.now, Log: p.log,
 	})
 	return mux, nil
 }
