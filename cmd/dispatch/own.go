@@ -1,16 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// ownResources gives patterns of the ARNs of what the stack is made of, in the
-// accounts of its own roles. Whatever CloudFormation names begins with the
-// stack's name. Roles and functions are named one by one: another that merely
-// begins so could be anybody's, and would be safe from repairs; and functions that
-// flows may invoke begin with responder-action, where a stack may be named responder.
+// ownResources gives patterns of the ARNs of what the stack and its forwarders are
+// made of, in the accounts of the stack's own roles. All that has a name is named
+// whole: another that merely begins so could be anybody's, and would be safe from
+// repairs. What is left to * is what AWS adds to names, and the region.
 func ownResources(stack string, ownRoles []string) []string {
 	var accounts []string
 	for _, role := range ownRoles {
@@ -19,18 +17,34 @@ func ownResources(stack string, ownRoles []string) []string {
 		}
 	}
 	var own []string
-	for _, account := range accounts {
-		for _, form := range []string{
-			"arn:*:sqs:*:%[1]s:%[2]s-*", "arn:*:sns:*:%[1]s:%[2]s-*", "arn:*:dynamodb:*:%[1]s:table/%[2]s-*",
-			"arn:*:lambda:*:%[1]s:function:%[2]s-ingest", "arn:*:lambda:*:%[1]s:function:%[2]s-detect",
-			"arn:*:lambda:*:%[1]s:function:%[2]s-dispatch", "arn:*:lambda:*:%[1]s:function:%[2]s-approve", "arn:*:secretsmanager:*:%[1]s:secret:%[2]s-*", "arn:*:secretsmanager:*:%[1]s:secret:%[2]s/*",
-			"arn:*:events:*:%[1]s:rule/%[2]s-*", "arn:*:events:*:%[1]s:rule/*/%[2]s-*", "arn:*:events:*:%[1]s:event-bus/%[2]s",
-			"arn:*:logs:*:%[1]s:log-group:/aws/lambda/%[2]s-*", "arn:*:cloudwatch:*:%[1]s:alarm:%[2]s-*", "arn:*:cloudformation:*:%[1]s:stack/%[2]s/*",
-			"arn:*:iam::%[1]s:role/%[2]s-ingest-*", "arn:*:iam::%[1]s:role/%[2]s-detect-*", "arn:*:iam::%[1]s:role/%[2]s-dispatch-*",
-			"arn:*:iam::%[1]s:role/%[2]s-operator-*", "arn:*:iam::%[1]s:role/%[2]s-approve-*",
-		} {
-			own = append(own, fmt.Sprintf(form, account, stack))
+	add := func(account string, forms string, names ...string) {
+		for _, form := range strings.Fields(forms) {
+			for _, name := range names {
+				own = append(own, strings.NewReplacer("ACCOUNT", account, "STACK", stack, "NAME", name).Replace(form))
+			}
 		}
 	}
+	functions := []string{"ingest", "detect", "dispatch", "approve"}
+	for _, account := range accounts {
+		add(account, "arn:*:sqs:*:ACCOUNT:STACK-NAME", "events", "events-dead", "findings", "findings-dead", "forwarder-dead")
+		add(account, "arn:*:sns:*:ACCOUNT:STACK-NAME", "email", "alarms")
+		add(account, "arn:*:dynamodb:*:ACCOUNT:table/STACK-NAME-*", "RunsTable", "CountersTable")
+		add(account, "arn:*:lambda:*:ACCOUNT:function:STACK-NAME arn:*:logs:*:ACCOUNT:log-group:/aws/lambda/STACK-NAME arn:*:logs:*:ACCOUNT:log-group:/aws/lambda/STACK-NAME:*", functions...)
+		add(account, "arn:*:secretsmanager:*:ACCOUNT:secret:STACK-NAME-??????", "api-key")
+		add(account, "arn:*:events:*:ACCOUNT:rule/STACK-NAME", "sweep", "forwarded", "canary")
+		add(account, "arn:*:iam::ACCOUNT:role/STACK-NAME-??-*-?", append(functions, "operator", "forwarder")...)
+		add(account, "arn:*:cloudwatch:*:ACCOUNT:alarm:STACK-NAME", alarms()...)
+		add(account, "arn:*:secretsmanager:*:ACCOUNT:secret:STACK/* arn:*:events:*:ACCOUNT:rule/STACK/STACK-forwarded arn:*:events:*:ACCOUNT:event-bus/STACK "+
+			"arn:*:cloudformation:*:ACCOUNT:stack/STACK/* arn:*:cloudformation:*:ACCOUNT:stack/STACK-forwarder/*", "")
+	}
 	return own
+}
+
+// alarms names those of the stack and of its forwarders.
+func alarms() []string {
+	return []string{
+		"events-dead-letters", "findings-dead-letters", "events-oldest", "findings-oldest", "events-dead-oldest", "findings-dead-oldest",
+		"ingest-errors", "ingest-throttles", "detect-errors", "detect-throttles", "dispatch-errors", "dispatch-throttles", "approve-errors", "approve-throttles",
+		"api-5xx", "failed-runs", "breaker", "rule-errors", "silence", "dark-forwarders", "sweep", "forwarder-dead-letters",
+	}
 }
