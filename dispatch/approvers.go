@@ -115,37 +115,6 @@ func fits(pattern, text string) bool {
 	return true
 }
 
-// actorOf gives all ways in which the actor of an event is known: what the event
-// says, and, where people are told of, what belongs to the same person.
-func actorOf(event responder.Event, people map[string]person) responder.Barred {
-	var b responder.Barred
-	add := func(to *[]string, texts ...string) {
-		for _, text := range texts {
-			if text != "" && !slices.Contains(*to, text) {
-				*to = append(*to, text)
-			}
-		}
-	}
-	identity := func(path ...string) string {
-		return textAt(event.Body, append([]string{"detail", "userIdentity"}, path...)...)
-	}
-	arn := identity("arn")
-	add(&b.IAM, event.Principal(), arn)
-	add(&b.Names, identity("userName"), nameOf(arn), nameOf(event.Principal()))
-	for _, name := range sortedKeys(people) {
-		p := people[name]
-		if slices.ContainsFunc(p.iam, func(own string) bool {
-			return isNamed(nameOf(own), b.Names) || slices.ContainsFunc(b.IAM, func(arn string) bool { return owns(own, arn) })
-		}) || slices.ContainsFunc(append([]string{name}, p.names...), func(own string) bool { return isNamed(own, b.Names) }) {
-			add(&b.Slack, p.slack...)
-			add(&b.IAM, p.iam...)
-			add(&b.Names, p.names...)
-			add(&b.Names, name)
-		}
-	}
-	return b
-}
-
 // present says why somebody who has decided may not any more: the flow as it is
 // now names others. A flow that names nobody any more leaves it at what the run
 // began with, which is the stricter then.

@@ -192,6 +192,7 @@ func (w *worker) asked(path, text string, ask responder.Ask, veto bool, plan []r
 		Text: text, Veto: veto, By: ask.By, Not: actorOf(w.scene.event, w.Flows().people),
 		Plan: plan, Asked: now, Until: now.Add(ask.For),
 	}
+	a.Text = withActor(a.Text, a.Not)
 	var err error
 	if a.Digest, err = digestOf(w.run, path, &a); err != nil {
 		return Unfit{Path: Path(path), Err: err}

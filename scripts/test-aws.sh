@@ -87,7 +87,10 @@ if [ "$(uname -s)" = Linux ]; then
 
   phase "deploy another, whose flows repair"
   export RESPONDER_TEST_STACK_LIVE=responder-live
-  sam_deploy "$RESPONDER_TEST_STACK_LIVE" "$work/live-built" "Architecture=$own"
+  # Slack's API is played there; see scripts/aws/live.flows.yml.
+  RESPONDER_TEST_STACK_SLACK=https://localhost:$(free_port)/api
+  export RESPONDER_TEST_STACK_SLACK
+  sam_deploy "$RESPONDER_TEST_STACK_LIVE" "$work/live-built" "Architecture=$own" "SlackWebhookUrl=$RESPONDER_TEST_STACK_SLACK" AllowPrivateHosts=localhost
 
   phase "deploy a third, that repairs through a role in accounts"
   export RESPONDER_TEST_STACK_MEMBER=responder-away

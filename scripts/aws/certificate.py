@@ -1,4 +1,5 @@
-"""Makes cert.pem and key.pem in a folder: a certificate for loopback, for a day."""
+"""Makes cert.pem and key.pem in a folder, for a day: a certificate for loopback, and
+for what tests play there by a proxy, the deployed API and Slack."""
 
 import datetime
 import ipaddress
@@ -13,7 +14,8 @@ folder = pathlib.Path(sys.argv[1])
 key = ec.generate_private_key(ec.SECP256R1())
 name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests of Responder")])
 now = datetime.datetime.now(datetime.timezone.utc)
-names = [x509.DNSName("localhost"), x509.DNSName("*.localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+hosts = ["localhost", "*.localhost", "*.execute-api.us-east-1.amazonaws.com", "hooks.slack.com"]
+names = [*map(x509.DNSName, hosts), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
 certificate = (
     x509.CertificateBuilder()
     .subject_name(name)

@@ -166,5 +166,10 @@ provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::ResourcePolicy"] = {
     "delete": lambda physical_id, properties: secretsmanager._resource_policies.pop(physical_id, None),
 }
 
+# An API is reached by the name that its stack tells: requests are signed for it.
+# (API Gateway Developer Guide, Invoke a REST API)
+assert app._EXECUTE_API_RE.match("0123abcd.execute-api.localhost:4566")
+app._EXECUTE_API_RE = re.compile(r"^([a-f0-9]{8})\.execute-api\.(?:[a-z0-9-]+\.amazonaws\.com|localhost)(?::\d+)?$")
+
 if __name__ == "__main__":
     sys.exit(app.main())

@@ -3,12 +3,16 @@
 sam_local.py BUILT ENDPOINT ENDPOINT-IN-A-CONTAINER ARCHITECTURE
 """
 
+import gzip
+import hashlib
+import hmac
 import json
 import pathlib
 import secrets
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import boto3
 import yaml
@@ -104,6 +108,14 @@ for logical_id, resource in template["Resources"].items():
         sys.exit(f"{logical_id} has a variable {variable}: what is it here?")
     properties["Environment"]["Variables"] = variables
 template.get("Globals", {}).get("Function", {}).pop("Environment", None)
+# A flow that asks, and does nothing else.
+(built / "DispatchFunction" / "flows.local.yml").write_text("""
+approvers: {iam: ["arn:aws:iam::111122223333:role/Oncall"]}
+flows:
+  - name: Asked
+    rule: NonCompliantUserCreated
+    sequential: [approve: {text: "{{ resources[0] }}?"}, wait: 1h]
+""")
 local = built / "local.yaml"
 local.write_text(yaml.safe_dump(template))
 
@@ -121,6 +133,51 @@ check("detect.json: the findings queued", found, ["NonCompliantUserCreated", "Ro
 
 check("dispatch.json", invoke("DispatchFunction", json.loads((samples / "dispatch.json").read_text())), {"batchItemFailures": []})
 runs = client("dynamodb").scan(TableName="RunsTable")["Items"]
-check("dispatch.json: the runs", [run["rule"]["S"] for run in runs], ["NonCompliantUserCreated"])
-time.sleep(10)  # the wait of the run's flow is over then
-check("sweep.json", invoke("DispatchFunction", json.loads((samples / "sweep.json").read_text())), {"rung": 1})
+check("dispatch.json: the runs", sorted(run["flow"]["S"] for run in runs), ["Asked", "NonCompliantUserCreated"])
+
+
+def asked():
+    """The run that asks, as it is stored."""
+    run = next(run for run in client("dynamodb").scan(TableName="RunsTable", ConsistentRead=True)["Items"] if run["flow"]["S"] == "Asked")
+    return json.loads(gzip.decompress(run["payload"]["B"]))
+
+
+run = asked()
+question = run["steps"]["0"]["approval"]
+decision = json.loads((samples / "approve.json").read_text())
+
+
+def decide(id, caller, digest=question["digest"], **changed):
+    """What the function answers to somebody whom AWS has authenticated."""
+    identity = {**decision["requestContext"]["identity"], "userArn": caller}
+    body = json.dumps({"step": "0", "digest": digest})
+    return invoke("ApproveFunction", {**decision, "pathParameters": {"id": id}, "requestContext": {**decision["requestContext"], "identity": identity}, "body": body, **changed})
+
+
+def click(signing):
+    """What it answers to what somebody posts in Slack's name."""
+    body = urllib.parse.urlencode({"payload": json.dumps({"type": "block_actions", "user": {"id": "U0CAROL"}, "actions": [{"action_id": "approve", "value": f"{run['id']} 0 {question['digest']}"}]})})
+    now = str(int(time.time()))
+    mac = hmac.new(signing.encode(), f"v0:{now}:{body}".encode(), hashlib.sha256).hexdigest()
+    headers = {"X-Slack-Request-Timestamp": [now], "X-Slack-Signature": ["v0=" + mac]}
+    return invoke("ApproveFunction", {**decision, "resource": "/slack/interactions", "pathParameters": None, "multiValueHeaders": headers, "body": body})
+
+
+oncall = "arn:aws:sts::111122223333:assumed-role/Oncall/ann"
+signing = secrets.token_hex(16)
+client("secretsmanager").create_secret(Name=variables["SLACK_SIGNING_SECRET"], SecretString=signing)
+check("approve.json, of no run", invoke("ApproveFunction", decision)["statusCode"], 404)
+check("approve.json, by GET", decide(run["id"], oncall, httpMethod="GET")["statusCode"], 405)
+check("approve.json, of nobody", decide(run["id"], None)["statusCode"], 403)
+check("approve.json, of somebody who is not asked", decide(run["id"], "arn:aws:iam::111122223333:user/dave")["statusCode"], 409)
+check("approve.json, of another question", decide(run["id"], oncall, digest="0" * 64)["statusCode"], 409)
+check("a click that Slack has not signed", click("another secret")["statusCode"], 401)
+check("a click of somebody who is not asked", click(signing)["statusCode"], 200)
+check("the question", asked()["steps"]["0"]["approval"].get("decision"), None)
+answer = decide(run["id"], oncall)
+check("approve.json", (answer["statusCode"], json.loads(answer["body"])["decision"]), (200, "approved"))
+check("the question, decided", asked()["steps"]["0"]["approval"]["who"], {"kind": "iam", "id": oncall})
+check("approve.json: the bells rung", [bell["wake"] for bell in queued(urls["findings"]) if bell.get("wake") == run["id"]], [run["id"]])
+
+time.sleep(10)  # the wait of the other flow is over then
+check("sweep.json", invoke("DispatchFunction", json.loads((samples / "sweep.json").read_text())), {"rung": 2})

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -412,4 +413,26 @@ func FuzzSlack(f *testing.F) {
 			t.Errorf("decided by %q", body)
 		}
 	})
+}
+
+// TestSample: what the function is invoked with in a container is a request as API
+// Gateway makes it.
+func TestSample(t *testing.T) {
+	sample, err := os.ReadFile("../../../events/_lambda/approve.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var request events.APIGatewayProxyRequest
+	if err := json.Unmarshal(sample, &request); err != nil {
+		t.Fatal(err)
+	}
+	o := newOffice(t)
+	if answer, err := o.desk.Lambda(t.Context(), request); err != nil || answer.StatusCode != http.StatusNotFound || !strings.Contains(answer.Body, "there is no such run") {
+		t.Errorf("%d %s, %v", answer.StatusCode, answer.Body, err)
+	}
+	request.PathParameters["id"], request.Body = "abc#2", `{"step":"0","digest":"`+digest+`"}`
+	request.RequestContext.Identity.UserArn = strings.Replace(request.RequestContext.Identity.UserArn, "111122223333", "123412341234", 1)
+	if answer, err := o.desk.Lambda(t.Context(), request); err != nil || answer.StatusCode != http.StatusOK || o.decision() != responder.Approved {
+		t.Errorf("%d %s, %v", answer.StatusCode, answer.Body, err)
+	}
 }

@@ -146,35 +146,46 @@ func TestMain(m *testing.M) {
 // one, and nothing else.
 func (d *deployed) responder(t *testing.T, args ...string) string {
 	t.Helper()
+	out, err := d.command(t, d.person(t, "person"), "", args...)
+	if err != nil {
+		t.Fatalf("responder %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// command runs a command of the command line as somebody, by a proxy if there is
+// one, and gives what it prints; if it fails, its complaints too.
+func (d *deployed) command(t *testing.T, who aws.Credentials, proxy string, args ...string) (string, error) {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	who := d.person(t)
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Env = []string{
 		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "USER=alice", "RESPONDER_API_KEY=" + d.key,
 		"AWS_ENDPOINT_URL=" + d.endpoint, "AWS_REGION=" + d.Region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=" + who.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + who.SecretAccessKey,
-		"SSL_CERT_FILE=" + filepath.Join(os.Getenv(tlsVariable), "cert.pem"),
+		"SSL_CERT_FILE=" + filepath.Join(os.Getenv(tlsVariable), "cert.pem"), "HTTPS_PROXY=" + proxy,
 	}
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("responder %s: %v\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
+		return stdout.String() + stderr.String(), err
 	}
-	return stdout.String()
+	return stdout.String(), nil
 }
 
-// person makes an IAM user who may find the stack and assume its operator role.
-func (d *deployed) person(t *testing.T) aws.Credentials {
+// person makes an IAM user who may find the stack and assume its operator role, and
+// what else is said. The user's name begins as told.
+func (d *deployed) person(t *testing.T, named string, may ...map[string]any) aws.Credentials {
 	t.Helper()
 	users := iam.NewFromConfig(d.root)
-	name := fmt.Sprintf("person-%08x", rand.Uint32())
-	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []map[string]any{
+	name := fmt.Sprintf("%s-%08x", named, rand.Uint32())
+	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": append([]map[string]any{
 		{"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": "*"},
 		{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": d.OperatorRoleARN},
-	}})
+	}, may...)})
 	if err != nil {
 		t.Fatal(err)
 	}

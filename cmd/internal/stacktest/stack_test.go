@@ -34,6 +34,7 @@ const (
 	endpointVariable = "RESPONDER_TEST_STACK_ENDPOINT" // of the emulator
 	tlsVariable      = "RESPONDER_TEST_STACK_TLS"      // folder with cert.pem and key.pem, which the functions trust
 	webhookVariable  = "RESPONDER_TEST_STACK_WEBHOOK"  // SlackWebhookUrl as deployed
+	slackVariable    = "RESPONDER_TEST_STACK_SLACK"    // of the live stack, where Slack's API is
 	builtVariable    = "RESPONDER_TEST_STACK_BUILT"    // what was deployed: a folder a function
 )
 
@@ -78,7 +79,7 @@ func TestStack(t *testing.T) {
 	// What a killed function held comes again within the test, and what takes
 	// longer comes twice.
 	d.findings.set(t, "VisibilityTimeout", "45")
-	d.webhook = listen(t, os.Getenv(webhookVariable), os.Getenv(tlsVariable))
+	d.webhook = listen(t, os.Getenv(webhookVariable))
 	for name, test := range map[string]func(*testing.T, *deployed){"complete": testComplete, "refuses strangers": testStrangers} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
@@ -151,7 +152,7 @@ func find(t *testing.T, variable string) *deployed {
 // explain shows what the functions complained of, if the test has failed.
 func (d *deployed) explain(t *testing.T) {
 	if t.Failed() {
-		for _, function := range []string{"ingest", "detect", "dispatch"} {
+		for _, function := range []string{"ingest", "detect", "dispatch", "approve"} {
 			d.complaints(t, function)
 		}
 	}

@@ -2,18 +2,13 @@ package stacktest
 
 import (
 	"fmt"
-	"io"
-	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // webhook is the other side of SendSlack. Safe for concurrent use.
@@ -26,30 +21,14 @@ type webhook struct {
 }
 
 // listen plays the webhook at its address for as long as the test runs.
-func listen(t *testing.T, address, certificates string) *webhook {
+func listen(t *testing.T, address string) *webhook {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil || u.Port() == "" {
 		t.Fatalf("%s is %q, %v", webhookVariable, address, err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:"+u.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &webhook{posts: map[string]int{}, meet: map[string]func(){}}
-	server := &http.Server{Handler: w, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)} // of killed clients
-	served := make(chan error, 1)
-	go func() {
-		served <- server.ServeTLS(listener, filepath.Join(certificates, "cert.pem"), filepath.Join(certificates, "key.pem"))
-	}()
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-served; err != http.ErrServerClosed {
-			t.Error(err)
-		}
-	})
+	serve(t, "127.0.0.1:"+u.Port(), w, true)
 	return w
 }
 
