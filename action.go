@@ -52,6 +52,7 @@ type Survey struct {
 	Found   map[string]any `json:"found,omitempty"`   // how it stands, for people: {"state": "running"}
 	Undo    []Binding      `json:"undo,omitempty"`    // repairs that put back what can be put back, in this order
 	Lasting []string       `json:"lasting,omitempty"` // what nothing puts back, a phrase each: "the user's password"
+	Touched []string       `json:"touched,omitempty"` // ARNs that tries before may have touched, and that are not among Targets any more; set by who asks
 	At      time.Time      `json:"at,omitzero"`       // when Targets were seen; set by who asks. Zero: too long ago to act on
 }
 
@@ -194,7 +195,7 @@ type Permission struct {
 // Call is what an action is given. Everything in it that comes from an event
 // is data: never a host, a path or a role.
 type Call struct {
-	Key     string         // "run/step": the same for each attempt; sent as Idempotency-Key
+	Key     string         // "run/step", or "run/step@…" of a step that was begun anew: the same for each attempt; sent as Idempotency-Key
 	Flow    string         // name of the flow
 	Params  map[string]any // resolved and checked against the Spec; texts already escaped by Spec.Escape
 	Body    any            // the rendered template, nil without one; texts already escaped

@@ -68,8 +68,9 @@ func questionObject(q *responder.Question) *questionJSON {
 	return &questionJSON{q.Run, q.Step, q.Digest, q.Veto, q.Text, plan, q.Until}
 }
 
-// runOf is the run that a call is of: what stands before the step in its key.
+// runOf is the run and the step that a call is of, by its key.
 func runOf(call responder.Call) (run, step string) {
 	run, step, _ = strings.Cut(call.Key, "/")
+	step, _, _ = strings.Cut(step, "@")
 	return run, step
 }

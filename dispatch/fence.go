@@ -250,6 +250,11 @@ func (f fence) perRun() held {
 		for _, arn := range arnsOf(state, path) {
 			touched[arn] = true
 		}
+		if state.Survey != nil {
+			for _, arn := range state.Survey.Touched {
+				touched[arn] = true
+			}
+		}
 	}
 	if len(touched) > f.limits.PerRun {
 		return hold(GuardPerRun, "the run would touch %d things in all; a run may touch %d", len(touched), f.limits.PerRun)

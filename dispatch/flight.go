@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,7 +73,7 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 		return flight{}, err
 	}
 	call := responder.Call{
-		Key:     w.run.ID + "/" + task.Path,
+		Key:     callKey(w.run, task.Path),
 		Flow:    w.run.Flow.Name,
 		Params:  params,
 		Body:    state.Body,
@@ -92,6 +94,33 @@ func (w *worker) flight(task Task, state *responder.StepState) (flight, error) {
 		f.timeout = timeoutOf(task.Step, responder.Check)
 	}
 	return f, nil
+}
+
+// callKey names a step of a run to the other side: the same for each attempt, and
+// another where the step is begun anew, which is no attempt but a deed of its own. The
+// notices of a question are, each time it is asked; and what belongs to a step that is
+// tried anew, once somebody has the run retried.
+func callKey(run *responder.Run, path string) string {
+	key := run.ID + "/" + path
+	if q := question(run, path); q != nil {
+		return key + "@" + q.Digest[:min(12, len(q.Digest))]
+	}
+	belongs := slices.ContainsFunc(strings.Split(path, "."), func(part string) bool {
+		return part == branchError || part == branchDeny || part == branchTimeout
+	})
+	if !belongs {
+		return key
+	}
+	n := 0
+	for _, entry := range run.Audit {
+		if state := run.Steps[path]; entry.What == responder.DeedRetry && state != nil && !state.Began.Before(entry.At) {
+			n++
+		}
+	}
+	if n == 0 {
+		return key
+	}
+	return key + "@" + strconv.Itoa(n)
 }
 
 // would says what an attempt of a step would do: in the words of its action,

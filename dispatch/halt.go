@@ -106,6 +106,9 @@ func (w *worker) left(task Task) bool {
 // after an attempt that was lost.
 func (w *worker) unasked(path string, err error) {
 	w.Logger.Error().Err(err).Str("run", w.run.ID).Str("step", path).Msg("the guards cannot be asked: nothing is done")
+	if w.late() {
+		return
+	}
 	w.apply(Attempting{Path: Path(path), Survey: true})
 	w.apply(Surveyed{Path: Path(path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
 }

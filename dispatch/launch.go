@@ -71,6 +71,9 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 			return flight{}, false
 		}
 	}
+	if w.late() {
+		return flight{}, false
+	}
 	if asks != nil && f.look == "" {
 		w.apply(asks)
 		return flight{}, false
@@ -79,6 +82,9 @@ func (w *worker) launch(ctx context.Context, task Task, flow responder.Flow) (fl
 	w.flying[task.Path] = f.timeout
 	return f, true
 }
+
+// late reports whether the run's time was over while guards were asked.
+func (w *worker) late() bool { return !w.run.Deadline.IsZero() && !w.run.Deadline.After(w.now()) }
 
 // admits asks the guards of a repair that is about to act, or to be asked about, and
 // puts into the run what they say if it may not. Guards that cannot be asked let

@@ -214,7 +214,7 @@ func (s *survey) step(path string, step *responder.Step) standing {
 		return s.task(Begin, path, step)
 	}
 	if state.Approval != nil && step.Ask != nil {
-		s.tell(path, step, pending(state) && state.Approval.Open())
+		s.tell(path, step, pending(state) && state.Approval.Open() && state.Due.After(s.now)) // nobody is told what cannot be decided any more
 	}
 	switch state.State {
 	case responder.StepSucceeded:

@@ -182,3 +182,53 @@ func TestSamePrincipal(t *testing.T) {
 		}
 	}
 }
+
+// TestLandedThenHeld: what guards, or a flow that was disarmed, made of a look that had
+// landed before its worker heard of the cancellation, does not count: the look alone does.
+func TestLandedThenHeld(t *testing.T) {
+	steps := []responder.Step{{Kind: responder.StepAction, Action: "R"}}
+	for name, o := range map[string]Outcome{
+		"held back": Skipped{Path: "0", Would: "it", Why: "protected", Guard: GuardProtected},
+		"disarmed":  Recorded{Path: "0", Would: "it", Why: "repairs are dry"},
+	} {
+		run := newRun(steps...)
+		run.Lease = epoch.Add(time.Hour)
+		run = Apply(run, Begun{Path: "0", Action: "R", Kind: responder.Repair}, epoch, half)
+		run = Apply(run, Attempting{Path: "0", Survey: true}, epoch, half)
+		seen := Apply(run, Surveyed{Path: "0", Found: &responder.Survey{Targets: []responder.Target{{ARN: "arn:aws:a"}}}}, epoch, half)
+		seen = Apply(seen, o, epoch, half)
+		after := landed(cancelled(run, responder.Audit{At: epoch, By: "bob"}), seen)
+		if s := after.Steps["0"]; s.State != responder.StepCancelled || s.Dry || s.Attempts[0].Ended.IsZero() {
+			t.Errorf("%s: %s", name, outline(after))
+		}
+	}
+}
+
+// TestCallKey: what is begun anew is another deed to the other side; an attempt is not.
+func TestCallKey(t *testing.T) {
+	retry := func(at time.Duration) responder.Audit {
+		return responder.Audit{What: responder.DeedRetry, At: epoch.Add(at)}
+	}
+	run := newRun(responder.Step{Kind: responder.StepAction, Action: "R", OnError: &responder.OnError{Policy: responder.PolicySteps, Steps: []responder.Step{{}}}})
+	run.ID = "r"
+	run.Steps = map[string]*responder.StepState{
+		"0": {Approval: &responder.Approval{Digest: "0123456789abcdef"}, Began: epoch.Add(time.Minute)}, "0.tell.0": {Began: epoch}, "0.error.0": {Began: epoch.Add(time.Minute)},
+	}
+	want := func(path, key string) {
+		t.Helper()
+		if got := callKey(run, path); got != key {
+			t.Errorf("step %s has the key %s, want %s", path, got, key)
+		}
+	}
+	want("0", "r/0")
+	want("0.tell.0", "r/0.tell.0@0123456789ab")
+	want("0.error.0", "r/0.error.0")
+	run.Audit = []responder.Audit{retry(2 * time.Minute)}
+	want("0", "r/0")
+	want("0.error.0", "r/0.error.0") // it was begun before
+	run.Audit = []responder.Audit{retry(time.Second), {What: responder.DeedCancel, At: epoch}, retry(time.Minute), retry(2 * time.Minute)}
+	want("0.error.0", "r/0.error.0@2")
+	want("0", "r/0")
+	run.Steps["0"].Approval = &responder.Approval{Digest: "fedcba9876543210"}
+	want("0.tell.0", "r/0.tell.0@fedcba987654")
+}

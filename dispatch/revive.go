@@ -45,8 +45,9 @@ func landed(run, seen *responder.Run) *responder.Run {
 		}
 		copy(state.Attempts, own.Attempts[:n])
 		state.Error = own.Attempts[n-1].Error
-		if over(own.State) && len(own.Attempts) == n {
-			state.State, state.Ended, state.Result, state.Error = own.State, own.Ended, own.Result, own.Error
+		// What guards made of it afterwards does not count any more: that was no attempt.
+		if over(own.State) && own.State != responder.StepSkipped && !own.Dry && len(own.Attempts) == n {
+			state.State, state.Ended, state.Result, state.Error, state.Survey = own.State, own.Ended, own.Result, own.Error, own.Survey
 		}
 	}
 	return after

@@ -28,7 +28,7 @@ suite() {
 }
 suite ./cmd/responder -run '^Test(Killed|Fault)' -tags faults -seed "$SEED" -rounds "$ROUNDS"
 suite ./internal/sqlite -run '^Test(Killed|Fault)' -tags faults
-suite ./internal/simulation -run '^TestHistories' -first "$SEED" -histories "$HISTORIES"
+suite ./internal/simulation -run '^Test(Guarded)?Histories' -first "$SEED" -histories $((HISTORIES / 2)) # of each
 suite ./cmd/dispatch -run '^TestFault' -parallel 4
 
 phase_times

@@ -4,6 +4,7 @@ package evidence
 func Scenarios() []Scenario {
 	return []Scenario{
 		{"Simulated histories", "The engine keeps every promise, whatever goes wrong with workers, clocks, messages, store and actions; a seed that breaks one is told, as short as it gets."},
+		{"Simulated histories with questions and guards", "The same where people are asked, rightly and wrongly answered, flows are halted and disabled, limited and fenced, and repairs undone: nothing acts without a yes that counts, nor halted, nor beyond a limit; an undo puts back what was found, once."},
 		{"Killed at any moment", "Every accepted event ends as a run of each flow, every step of which is done; where the other side honours the idempotency key, once."},
 		{"Killed at its first start", "Whatever is left of the first start, the next one serves, with the key that the key file holds."},
 		{"Killed store", "What a caller was told is done is there after the kill; of one batch all is there, or nothing."},

@@ -11,9 +11,17 @@ import (
 )
 
 // catalogue gives the actions as one life of a worker has them; for nil, to
-// load flows with.
-func catalogue(l *life) responder.Catalogue {
+// load flows with. Guarded repairs look at what they would touch.
+func catalogue(l *life, guarded bool) responder.Catalogue {
 	c := responder.Catalogue{}
+	if guarded {
+		defer func() {
+			for _, name := range []string{"Mend", "Break"} {
+				c[name] = surveyor{c[name].(action)}
+			}
+			c["Unmend"] = surveyor{action{life: l, name: "Unmend", kind: responder.Repair, honours: true}}
+		}()
+	}
 	for _, a := range []action{
 		{name: "Tell", kind: responder.Notice, honours: true},
 		{name: "Shout", kind: responder.Notice},
@@ -60,8 +68,14 @@ type deed struct {
 	tries   []*try
 	looks   []*look
 	effects int
-	doubted bool // something besides the engine may have doubled it: an answer that lied, a request that came late
+	undone  int    // how many of the effects are put back
+	repeats int    // effects that were had though one stood already
+	found   survey // of a repair: what it knew when it was tried first
+	doubted bool   // something besides the engine may have doubled it: an answer that lied, a request that came late
 }
+
+// stands reports whether what it did is so.
+func (d *deed) stands() bool { return d.effects > d.undone }
 
 // try is one call of Do.
 type try struct {
@@ -224,13 +238,17 @@ func (a action) act(d *deed, call responder.Call, b behaviour) {
 	if !b.acts {
 		return
 	}
-	if a.honours && d.effects > 0 {
+	if a.honours && d.stands() {
 		a.tell("%s: was done before, by its key", a.stepName(call.Key))
 		return
 	}
-	d.effects++
-	if d.effects > 1 {
+	if d.stands() {
 		a.doubles++
+		d.repeats++
+	}
+	d.effects++
+	if a.name == "Unmend" {
+		a.putBack(call)
 	}
 	a.tell("%s is done", a.stepName(call.Key))
 }
@@ -254,7 +272,7 @@ func (a action) Verify(ctx context.Context, call responder.Call) (responder.Verd
 	err := a.travel(ctx, name, b, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if d.effects > 0 {
+		if d.stands() {
 			verdict = responder.VerdictDone
 		}
 	})

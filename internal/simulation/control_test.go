@@ -20,6 +20,12 @@ func judgeMove(from, to responder.RunState, by writing, broken func(string, stri
 	if from == to && who == "worker" && (!to.Ended() || to == responder.RunCancelled) {
 		return // it goes on, or what was in the air lands
 	}
+	if decides := who == "person" && (by.request.what == responder.DeedApprove || by.request.what == responder.DeedDeny); from == to && decides && !to.Ended() {
+		return // a worker goes on by it
+	}
+	if from == to && who == "person" && by.request.what == responder.DeedUndo && to.Ended() {
+		return // which run undoes it is noted
+	}
 	for _, m := range dispatch.RunMoves() {
 		if m.Who == who && m.To == to && slices.Contains(m.From, from) {
 			return
@@ -41,6 +47,13 @@ func (w *world) judgeCreation(after *responder.Run, by writing, broken func(stri
 			return false
 		}
 		w.judgeCooldown(after, by, broken)
+		return true
+	}
+	if by.request.what == responder.DeedUndo {
+		if !w.judgeUndo(after, by, broken) {
+			return false
+		}
+		w.due[after.ID] = &expected{name: w.nameOf(after.ID), finding: after.Finding, flow: after.Flow.Name, sent: time.Now()}
 		return true
 	}
 	n, before := number(after.ID), first(after.ID)
@@ -79,7 +92,7 @@ func judgeAudit(before, after *responder.Run, by writing, broken func(string, st
 	if by.request == nil {
 		return
 	}
-	if entry := after.Audit[kept]; entry.What != by.request.what || entry.By != by.tenure || entry.At.Before(by.request.asked) || entry.At.After(by.clock) {
+	if entry := after.Audit[kept]; entry.What != by.request.what || entry.By != by.request.by(by.tenure) || entry.At.Before(by.request.asked) || entry.At.After(by.clock) {
 		broken("what people do is in the audit", "it says %s by %s at %v", entry.What, entry.By, entry.At)
 	}
 }
@@ -135,9 +148,11 @@ func judgeRetried(before, after *responder.Run, m *model, broken func(string, st
 		return was != nil && over(was.State) && (is == nil || !over(is.State))
 	}
 	rescued := func(path string) bool { // it belongs to the on_error of a step that is tried anew
-		for i := strings.LastIndex(path, ".error."); i > 0; i = strings.LastIndex(path[:i], ".error.") {
-			if anew(path[:i]) {
-				return true
+		for _, part := range []string{".error.", ".tell.", ".deny.", ".timeout."} {
+			for i := strings.LastIndex(path, part); i > 0; i = strings.LastIndex(path[:i], part) {
+				if anew(path[:i]) {
+					return true
+				}
 			}
 		}
 		return false
@@ -146,6 +161,8 @@ func judgeRetried(before, after *responder.Run, m *model, broken func(string, st
 		is := after.Steps[path]
 		switch {
 		case is == nil && rescued(path), reflect.DeepEqual(was, is):
+		case is != nil && strings.Contains(path, ".tell.") && is.State == responder.StepCancelled: // its question is decided, or its time over
+		case is != nil && !over(was.State) && reflect.DeepEqual(unseen(was), unseen(is)): // of a run that was parked
 		case was.State != responder.StepFailed && was.State != responder.StepCancelled:
 			broken(promise, "step %s was %s", path, was.State)
 		case is == nil && len(was.Attempts) > 0:
@@ -159,6 +176,13 @@ func judgeRetried(before, after *responder.Run, m *model, broken func(string, st
 			broken(promise, "step %s is %s, with %d attempts, %d of them from before", path, is.State, len(is.Attempts), is.Retried)
 		}
 	}
+}
+
+// unseen is a step without what it knows to touch.
+func unseen(state *responder.StepState) responder.StepState {
+	bare := *state
+	bare.Survey = nil
+	return bare
 }
 
 // passedBy reports whether a step's failure is none of its run's.

@@ -57,7 +57,7 @@ func (c counters) Add(ctx context.Context, key, member string, limit int, expire
 // like names what findings have in common by the flow that is for them; "": the
 // flow has no cooldown.
 func (w *world) like(e *expected) string {
-	flow, _ := w.flows[0].Get(e.flow)
+	flow, _ := w.first().Get(e.flow)
 	if flow.Cooldown == nil {
 		return ""
 	}
@@ -80,7 +80,7 @@ func (w *world) judgeCount(tenure, member string, limit int, expires time.Time) 
 	if past := w.past[member]; len(past) > 0 && past[0].at.Before(now.Add(-maxFrozen)) {
 		w.broken("a finding that has its run begins no window", "%s was counted, and is there since %v", w.nameOf(member), past[0].at)
 	}
-	flow, _ := w.flows[0].Get(e.flow)
+	flow, _ := w.first().Get(e.flow)
 	if length := expires.Sub(now); length > flow.Cooldown.For+w.mostSkew() || length < flow.Cooldown.For-w.mostSkew()-maxFrozen {
 		w.broken("windows are as long as the flow says", "%v, for a cooldown of %v", length, flow.Cooldown.For)
 	}
@@ -168,8 +168,8 @@ func (w *world) repairs(run *responder.Run) bool {
 }
 
 // judgeHush: what a cooldown keeps quiet is every notice of a run, and nothing else.
-func judgeHush(run *responder.Run, step string, kind responder.Kind, broken func(string, string, ...any)) {
-	if run.Suppressed > 0 && kind == responder.Notice {
+func judgeHush(run *responder.Run, step, path string, kind responder.Kind, broken func(string, string, ...any)) {
+	if run.Suppressed > 0 && kind == responder.Notice && !strings.Contains(path, ".tell.") { // who decides is told, whatever else is kept quiet
 		broken("a suppressed run tells nobody", "%s did, of number %d", step, run.Suppressed)
 	}
 }

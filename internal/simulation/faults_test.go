@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"time"
@@ -50,6 +51,18 @@ const (
 	retries    kind = "somebody retries the run"
 	runsAgain  kind = "somebody runs it again"
 	askedTwice kind = "somebody asks twice"
+
+	contradicts   kind = "somebody else answers, too"
+	wrongPerson   kind = "somebody answers who is not asked"
+	actorDecides  kind = "who caused the event answers"
+	wrongDigest   kind = "somebody answers what is not asked"
+	targetsChange kind = "what a repair would touch changes"
+	denied        kind = "look is denied"
+	haltsAll      kind = "somebody halts everything"
+	haltsFlow     kind = "somebody halts a flow"
+	flowOff       kind = "a flow is disabled for a while"
+	undoes        kind = "somebody undoes a run"
+	undoesStep    kind = "somebody undoes a step"
 )
 
 // plan is what a history is like: how often which fault strikes, and who works.
@@ -77,9 +90,27 @@ var themes = map[string]map[kind]float64{
 	"people":   {cancels: .5, interrupts: .05, retries: .7, runsAgain: .4, askedTwice: .5},
 }
 
+// guardThemes are what can go wrong besides where people are asked and guards stand
+// around repairs.
+var guardThemes = map[string]map[kind]float64{
+	"answers": {contradicts: .5, wrongPerson: .5, actorDecides: .5, wrongDigest: .5},
+	"targets": {targetsChange: 1, denied: .1},
+	"halts":   {haltsAll: .7, haltsFlow: .7, flowOff: 1},
+	"undos":   {undoes: .8, undoesStep: .5},
+}
+
+// themesOf are the themes of histories.
+func themesOf(guarded bool) map[string]map[kind]float64 {
+	all := maps.Clone(themes)
+	if guarded {
+		maps.Copy(all, guardThemes)
+	}
+	return all
+}
+
 // newPlan gives the plan of a seed. Few histories have no faults at all;
 // the others have some themes, and their kinds of fault rarely or often.
-func newPlan(d dice, begin time.Time) plan {
+func newPlan(d dice, begin time.Time, guarded bool) plan {
 	p := plan{
 		rates:      map[kind]float64{},
 		quiet:      begin.Add(d.span("quiet", time.Hour, 60*24*time.Hour)),
@@ -94,7 +125,7 @@ func newPlan(d dice, begin time.Time) plan {
 	if d.chance("calm", .06) {
 		return p
 	}
-	for theme, kinds := range themes {
+	for theme, kinds := range themesOf(guarded) {
 		if !d.chance(theme, .6) {
 			continue
 		}
@@ -136,8 +167,12 @@ type death struct {
 }
 
 // awaits are the places at which a worker waits for the world.
-func awaits() []string {
-	return []string{"create", "get", "save", "send", "index", "ack", "release", "do", "look", "count"}
+func awaits(guarded bool) []string {
+	all := []string{"create", "get", "save", "send", "index", "ack", "release", "do", "look", "count"}
+	if guarded {
+		all = append(all, "survey", "admit", "halts", "halt")
+	}
+	return all
 }
 
 // nth numbers the calls of a name, so that each has one of its own.

@@ -19,17 +19,29 @@ const rule = "Trouble"
 // would be served in an order that nobody can replay.
 type author struct {
 	dice
+	version
 	yaml   strings.Builder
 	steps  int  // written so far
 	mended bool // the flow has its remediate
+	sequel bool // what is written follows a question that was not answered with yes
+}
+
+// version is which of a history's flows.yml is written.
+type version struct {
+	guarded bool   // people are asked, and guards stand around repairs
+	edited  bool   // it has other steps, and arms less
+	off     string // the flow that is disabled; "": none
 }
 
 // flowNames gives the names of the history's flows.
 func flowNames(d dice) []string { return []string{"a", "b"}[:1+d.upTo("flows", 2)] }
 
-// write gives the flows of a history. An edited one has other steps and no live repairs.
-func write(d dice, edited bool) string {
-	a := &author{dice: d}
+// write gives the flows of a history.
+func write(d dice, v version) string {
+	a := &author{dice: d, version: v}
+	if v.guarded {
+		a.deciders()
+	}
 	a.line(0, "flows:")
 	for _, name := range flowNames(d) {
 		a.mended = false
@@ -38,22 +50,37 @@ func write(d dice, edited bool) string {
 		if name == "b" {
 			a.line(2, "if: severity >= HIGH")
 		}
-		repairs := one(d, "repairs of "+name, "live", "live", "live", "live", "dry", "off")
-		if edited {
-			repairs = "dry"
+		a.line(2, "repairs: %s", v.repairs(d, name))
+		if v.off == name {
+			a.line(2, "enabled: false")
 		}
-		a.line(2, "repairs: %s", repairs)
+		if v.guarded {
+			a.fence(name)
+		}
 		if d.chance(name+" has a timeout", .15) {
 			a.line(2, "timeout: %s", a.duration(name+" timeout", one(d, name+" time", time.Minute, 3*time.Hour, 5*24*time.Hour)))
 		}
 		a.cooldown(name)
 		a.line(2, "sequential:")
-		if edited {
+		if v.edited {
 			a.line(3, "- Tell: {what: edited}")
 		}
 		a.list(3, 0, 1+d.upTo("length of "+name, 5), nil)
 	}
 	return a.yaml.String()
+}
+
+// repairs is how far a flow may change the world.
+func (v version) repairs(d dice, flow string) string {
+	switch {
+	case v.guarded && v.edited:
+		return one(d, "repairs of "+flow+" edited", "dry", "approve", "live")
+	case v.guarded:
+		return one(d, "repairs of "+flow, "live", "live", "live", "approve", "approve", "dry", "off")
+	case v.edited:
+		return "dry"
+	}
+	return one(d, "repairs of "+flow, "live", "live", "live", "live", "dry", "off")
 }
 
 // load reads flows.yml as the product does.
@@ -88,6 +115,13 @@ func (a *author) step(indent, depth int, past []string) string {
 	name := fmt.Sprintf("s%d", a.steps)
 	what := a.roll(name + " is")
 	room := depth < 3 && a.steps < 14
+	if a.guarded && !a.sequel && a.chance(name+" asks people", .2) {
+		a.question(indent, depth, name, past)
+		return name
+	}
+	if a.guarded && what < .30 && a.chance(name+" repairs", .5) {
+		what = .75
+	}
 	switch {
 	case what < .30:
 		a.action(indent, name, one(a.dice, name+" notice", "Tell", "Shout"))
@@ -107,7 +141,11 @@ func (a *author) step(indent, depth int, past []string) string {
 		a.line(indent, "- remediate: {}")
 		a.trying(indent+1, name)
 	case what < .78 || !room:
-		a.action(indent, name, one(a.dice, name+" repair", "Mend", "Break"))
+		repair := one(a.dice, name+" repair", "Mend", "Break")
+		if a.guarded && a.chance(name+" can be undone", .5) {
+			repair = "Mend"
+		}
+		a.action(indent, name, repair)
 	case what < .88:
 		a.line(indent, "- parallel:")
 		for range 2 + a.upTo(name+" branches", 2) {

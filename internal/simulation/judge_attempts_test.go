@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -20,7 +21,7 @@ func (c *stepChange) judgeAttempts() {
 		if !a.Ended.IsZero() && a.Error == "" && (i >= len(c.was.Attempts) || c.was.Attempts[i].Ended.IsZero()) {
 			c.judgeLanding(a)
 		}
-		if a.Ended.IsZero() && (i < len(c.is.Attempts)-1 || over(c.is.State) && c.run.State != responder.RunCancelled || c.run.State == responder.RunWaiting) {
+		if a.Ended.IsZero() && (i < len(c.is.Attempts)-1 || over(c.is.State) && c.run.State != responder.RunCancelled || c.run.State == responder.RunWaiting || c.run.State == responder.RunAwaitingApproval) {
 			c.broken("one attempt at a time", "attempt %d has no end", i+1)
 		}
 		if i < len(c.was.Attempts) {
@@ -30,17 +31,26 @@ func (c *stepChange) judgeAttempts() {
 			}
 			continue
 		}
-		if c.was.State == responder.StepWaiting && a.Began.Before(c.was.Due) {
+		if c.was.State == responder.StepWaiting && a.Began.Before(c.was.Due) && (c.was.Approval == nil || c.was.Approval.Heeded) {
 			c.broken("timers are never early", "attempt %d began at %v, due %v", i+1, a.Began, c.was.Due)
 		}
-		if !a.Verify {
+		if a.Survey {
+			c.judgeNewSurvey(i)
+		} else if !a.Verify {
 			c.judgeNewTry(i)
 		} else if n := c.count(c.is.Attempts[c.is.Retried:i]); n.looks >= c.limit() || n.lost > c.mostLost() {
 			c.broken("retries are bounded", "look %d since the last try, of at most %d, and %d attempts lost", n.looks+1, c.limit(), n.lost)
 		}
 	}
-	if c.is.State == responder.StepWaiting && c.was.State != responder.StepWaiting && len(c.is.Attempts) > 0 {
+	if asks := c.is.Approval != nil && !c.is.Approval.Heeded; c.is.State == responder.StepWaiting && c.was.State != responder.StepWaiting && len(c.is.Attempts) > 0 && !asks {
 		c.judgePause()
+	}
+}
+
+// judgeNewSurvey: looks at what there is are bounded, too.
+func (c *stepChange) judgeNewSurvey(i int) {
+	if n := c.count(c.is.Attempts[c.is.Retried:i]); n.surveys >= c.surveyLimit() || n.lost >= c.mostLost() {
+		c.broken("retries are bounded", "survey %d in a row, and %d attempts lost", n.surveys+1, n.lost)
 	}
 }
 
@@ -54,6 +64,12 @@ func (c *stepChange) judgeLoss(a responder.Attempt) {
 
 // judgeLanding: what was answered counts.
 func (c *stepChange) judgeLanding(a responder.Attempt) {
+	if a.Survey {
+		if c.is.Survey == nil && c.is.State != responder.StepWaiting && c.is.State != responder.StepCancelled {
+			c.broken("what was answered counts", "a look at what there is ended well, and nothing is known")
+		}
+		return
+	}
 	t, l := c.deed.try(a.Began), c.deed.look(a.Began)
 	var want responder.StepStatus
 	switch {
@@ -76,6 +92,9 @@ func (c *stepChange) judgeLanding(a responder.Attempt) {
 func (c *stepChange) judgeNewTry(i int) {
 	tries, looked := 0, false
 	for _, a := range c.is.Attempts[:i] {
+		if a.Survey {
+			continue
+		}
 		if !a.Verify {
 			tries++
 			t := c.deed.try(a.Began)
@@ -120,15 +139,26 @@ func (c *stepChange) judgeFailure() {
 	case n.lost >= c.mostLost() && (n.lastLost || c.is.Kind == responder.Repair):
 	case n.tries >= c.limit() && !n.lastLost:
 	case n.looks >= c.limit():
+	case c.guarded && c.judgeUntried(n):
 	default:
 		c.broken("a step fails for a reason", "after %d tries and %d looks, of at most %d, and %d lost, of at most %d: %s", n.tries, n.looks, c.limit(), n.lost, c.mostLost(), c.is.Error)
 	}
+}
+
+// judgeUntried reports whether a repair has failed for a reason other than its tries.
+func (c *stepChange) judgeUntried(n counted) bool {
+	last := len(c.is.Attempts) - 1
+	denied := last >= 0 && c.is.Attempts[last].Survey && (strings.Contains(c.is.Error, "access denied") || n.surveys >= c.surveyLimit())
+	gone := c.is.Survey != nil && len(c.is.Survey.Targets) == 0 && strings.Contains(c.is.Error, "nothing is there")
+	lapsed := strings.Contains(c.is.Error, "does not count any more") || strings.Contains(c.is.Error, "is not among those who are any more") || strings.Contains(c.is.Error, "the flow names nobody")
+	return denied || gone || lapsed
 }
 
 // counted is what there was of a step's attempts.
 type counted struct {
 	tries, lost int
 	looks       int // since the last try
+	surveys     int // that failed, in a row
 	last        *try
 	lastLost    bool
 }
@@ -140,7 +170,14 @@ func (c *stepChange) count(attempts []responder.Attempt) counted {
 		if a.Lost {
 			n.lost++
 		}
+		switch failed := a.Survey && (a.Error != "" || a.Lost); {
+		case !failed:
+			n.surveys = 0
+		case !a.Lost:
+			n.surveys++
+		}
 		switch {
+		case a.Survey:
 		case a.Verify && !a.Lost:
 			n.looks++
 		case !a.Verify:
@@ -151,6 +188,14 @@ func (c *stepChange) count(attempts []responder.Attempt) counted {
 		}
 	}
 	return n
+}
+
+// surveyLimit is how often a step looks at what there is, where that fails: as a check.
+func (c *stepChange) surveyLimit() int {
+	if c.step.Retry != nil && c.step.Retry.Attempts > 0 {
+		return c.step.Retry.Attempts
+	}
+	return 3
 }
 
 // mostLost is how many attempts of a step may be lost before it is given up.

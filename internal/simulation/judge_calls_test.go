@@ -14,9 +14,9 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 	defer w.mu.Unlock()
 	d := w.deedOf(call.Key)
 	d.kind = a.kind
-	t := &try{at: call.Now, tenure: tenure, flying: true, said: saidNothing}
-	d.tries = append(d.tries, t)
 	run, path, state := w.step(call.Key)
+	t := &try{at: d.marked(state, call.Now), tenure: tenure, flying: true, said: saidNothing}
+	d.tries = append(d.tries, t)
 	step := w.stepName(call.Key)
 	if state == nil {
 		w.broken("nothing is done before it is stored that it is", "%s was done, and its run does not know of it", step)
@@ -25,13 +25,13 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 	if holder := w.stored[run.ID].holder; holder != tenure && w.tally[skewed] == 0 {
 		w.broken("one lease a run", "%s was done by %s, while %s holds the run", step, tenure, holder)
 	}
-	if run.State == responder.RunCancelled && !slices.ContainsFunc(state.Attempts, func(m responder.Attempt) bool { return m.Ended.IsZero() && m.Began.Equal(call.Now) }) {
+	if run.State == responder.RunCancelled && !slices.ContainsFunc(state.Attempts, func(m responder.Attempt) bool { return m.Ended.IsZero() && m.Began.Equal(t.at) }) {
 		w.broken("cancelled is cancelled", "%s was done, and was not in the air when its run was cancelled", step)
 	}
-	judgeHush(run, step, a.kind, w.broken)
+	judgeHush(run, step, path, a.kind, w.broken)
 	marks := 0
 	for _, m := range state.Attempts {
-		if !m.Verify {
+		if m.Try() {
 			marks++
 		}
 	}
@@ -46,27 +46,59 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 	}
 	if a.kind == responder.Repair {
 		w.judgeArmed(run, step)
+		if w.guarded {
+			w.judgeRepair(run, path, state, d, t, call)
+		}
 	}
 	return d, t
 }
 
+// marked is when an attempt was marked that its worker had made ready at a moment: guards
+// were asked in between.
+func (d *deed) marked(state *responder.StepState, ready time.Time) time.Time {
+	if state != nil {
+		for _, a := range state.Attempts {
+			if a.Try() && !a.Began.Before(ready) && d.try(a.Began) == nil {
+				return a.Began
+			}
+		}
+	}
+	return ready
+}
+
 // judgeArmed: repairs are dry until a flow arms them, and for old events.
 func (w *world) judgeArmed(run *responder.Run, step string) {
+	if run.Undoes != nil {
+		return
+	}
 	event, err := responder.DecodeEvent(run.Finding.Event)
 	if err != nil {
 		w.broken("simulation", "%v", err)
 		return
 	}
 	happened, _ := event.Time()
-	flow, _ := w.flows[0].Get(run.Flow.Name)
+	flow, _ := w.first().Get(run.Flow.Name)
 	switch {
-	case run.Flow.Repairs != responder.RepairsLive || flow.Repairs != responder.RepairsLive:
+	case !run.Flow.Repairs.Armed() || !flow.Repairs.Armed() && w.editedAt.IsZero():
 		w.broken("repairs stay dry until a flow arms them", "%s was done", step)
-	case !w.editedAt.IsZero() && w.editedAt.Before(time.Now().Add(-storeTimeout)):
+	case w.disarmed(run.Flow.Name):
 		w.broken("guards are read at the moment of acting", "%s was done, the flow is dry since %v", step, w.editedAt)
 	case run.Created.Sub(happened) > 24*time.Hour:
 		w.broken("repairs stay dry for old events", "%s was done for an event of %v", step, happened)
 	}
+}
+
+// disarmed reports whether a flow repairs nothing since it was edited.
+func (w *world) disarmed(flow string) bool {
+	slack := storeTimeout
+	if w.guarded {
+		slack = w.slack()
+	}
+	if w.editedAt.IsZero() || !w.editedAt.Before(time.Now().Add(-slack)) {
+		return false
+	}
+	now, _ := w.flows[version{guarded: w.guarded, edited: true}].Get(flow)
+	return !now.Repairs.Armed()
 }
 
 // storeTimeout is how long the engine waits for a write, and so how long lies
@@ -79,7 +111,7 @@ func (w *world) judgeLook(call responder.Call, tenure string) (*deed, *look) {
 	d := w.deedOf(call.Key)
 	l := &look{at: call.Now, tenure: tenure}
 	d.looks = append(d.looks, l)
-	if len(d.tries) == 0 && !w.marked(call.Key) {
+	if len(d.tries) == 0 && !w.marked(call.Key) && !w.foundNothing(call.Key) {
 		w.broken("only what was tried is looked at", "%s", w.stepName(call.Key))
 	}
 	return d, l
@@ -90,18 +122,38 @@ func (w *world) marked(key string) bool {
 	return state != nil && len(state.Attempts) > 1
 }
 
+// foundNothing reports whether a look has found nothing to act on: then the action is
+// asked whether that is what it is for.
+func (w *world) foundNothing(key string) bool {
+	for _, s := range w.surveys {
+		if s.key == key && len(s.targets) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *world) deedOf(key string) *deed {
 	d := w.deeds[key]
 	if d == nil {
 		d = &deed{}
 		w.deeds[key] = d
+		id, path := placeOf(key)
+		w.latest[id+"/"+path] = d
 	}
 	return d
 }
 
+// placeOf gives run and step of a call's key.
+func placeOf(key string) (id, path string) {
+	id, path, _ = strings.Cut(key, "/")
+	path, _, _ = strings.Cut(path, "@")
+	return id, path
+}
+
 // step finds what the store has of the step that a call's key names.
 func (w *world) step(key string) (*responder.Run, string, *responder.StepState) {
-	id, path, _ := strings.Cut(key, "/")
+	id, path := placeOf(key)
 	r := w.stored[id]
 	if r == nil {
 		return nil, path, nil

@@ -25,7 +25,7 @@ func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken f
 		}
 		c := stepChange{
 			world: w, path: path, step: step, was: before.Steps[path], is: state, by: by,
-			before: before, run: after, deed: w.deeds[after.ID+"/"+path],
+			before: before, run: after, deed: w.latest[after.ID+"/"+path],
 			broken: func(promise, format string, args ...any) {
 				broken(promise, "step "+path+": "+format, args...)
 			},
@@ -40,6 +40,7 @@ func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken f
 		if c.deed == nil {
 			c.deed = &deed{}
 		}
+		c.takenBack(w.stored[after.ID])
 		c.judge()
 	}
 }
@@ -81,13 +82,19 @@ func (c *stepChange) judge() {
 		c.judgeWait()
 	}
 	c.judgeAttempts()
+	if c.guarded {
+		c.judgeQuestion()
+		c.judgeSurveyed()
+		c.judgeHeldBack()
+	}
 	if n := len(c.was.Attempts); n < len(c.is.Attempts) && !c.run.Deadline.IsZero() && !c.is.Attempts[n].Began.Before(c.run.Deadline) {
 		c.broken("nothing is tried when the run's time is over", "attempt %d began at %v, the time was over at %v", n+1, c.is.Attempts[n].Began, c.run.Deadline)
 	}
 	if c.is.State == responder.StepFailed && c.moves() && c.is.Action != "" {
 		c.judgeFailure()
 	}
-	if c.is.State == responder.StepSucceeded && c.moves() && c.is.Action != "" && !c.is.Dry && c.deed.effects == 0 {
+	nothing := c.is.Survey != nil && len(c.is.Survey.Targets) == 0 && len(c.deed.tries) == 0
+	if c.is.State == responder.StepSucceeded && c.moves() && c.is.Action != "" && !c.is.Dry && c.deed.effects == 0 && !nothing {
 		c.broken("what is said to be done is done", "it succeeded, and nothing was done")
 	}
 }

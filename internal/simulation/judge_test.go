@@ -44,6 +44,7 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 	judgeAudit(before.run, after, by, broken)
 	w.judgeRun(before.run, after, by, broken)
 	m := newModel(after, broken)
+	m.guarded = w.guarded
 	w.judgeSteps(before.run, m, by, broken)
 	switch {
 	case from == responder.RunCancelled && by.request == nil:
@@ -67,7 +68,7 @@ func (w *world) judgeWrite(after *responder.Run, by writing) {
 // judgeTakeover: where clocks agree, a lease outlasts the attempts it is taken for.
 func (w *world) judgeTakeover(before *record, broken func(string, string, ...any)) {
 	for path := range before.run.Steps {
-		d := w.deeds[before.run.ID+"/"+path]
+		d := w.latest[before.run.ID+"/"+path]
 		if d == nil {
 			continue
 		}
@@ -102,17 +103,26 @@ func (w *world) judgeRun(before, after *responder.Run, by writing, broken func(s
 		if after.State == responder.RunFailed && after.Cause == "" {
 			broken("a failed run says its cause", "it has none")
 		}
-	case responder.RunRunning, responder.RunWaiting:
+	case responder.RunRunning, responder.RunWaiting, responder.RunAwaitingApproval:
 		if after.Due.IsZero() {
 			broken("nothing is running for ever", "%s, and due never", after.State)
 		}
-		if after.State == responder.RunWaiting && !after.Lease.IsZero() {
+		if after.State != responder.RunRunning && !after.Lease.IsZero() {
 			broken("waiting gives the lease back", "leased until %v", after.Lease)
 		}
 		if !after.Lease.IsZero() && after.Due.After(after.Lease) {
 			broken("nothing is running for ever", "due %v, after the end of its lease %v", after.Due, after.Lease)
 		}
 	default:
-		broken("nothing is given up", "it is %s: %s", after.State, after.Cause)
+		if !w.guarded || after.State != responder.RunParked {
+			broken("nothing is given up", "it is %s: %s", after.State, after.Cause)
+			return
+		}
+		if !after.Due.IsZero() || !after.Lease.IsZero() {
+			broken("an end is an end", "due %v, leased until %v", after.Due, after.Lease)
+		}
+		if before.State != responder.RunParked {
+			w.judgeParked(after, broken)
+		}
 	}
 }

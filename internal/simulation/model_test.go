@@ -10,10 +10,11 @@ import (
 // model says again, apart from the engine and in its own words, how far a run
 // has come, and what it may have reached.
 type model struct {
-	run    *responder.Run
-	named  map[string]string          // paths, by the names of steps
-	steps  map[string]*responder.Step // by path
-	broken func(promise, format string, args ...any)
+	run     *responder.Run
+	guarded bool
+	named   map[string]string          // paths, by the names of steps
+	steps   map[string]*responder.Step // by path
+	broken  func(promise, format string, args ...any)
 }
 
 // standing is how far steps have come.
@@ -54,6 +55,16 @@ func (m *model) name(prefix string, steps []responder.Step) {
 		if s.OnError != nil {
 			m.name(path+".error.", s.OnError.Steps)
 		}
+		if s.Ask == nil {
+			continue
+		}
+		m.name(path+".tell.", s.Ask.Tell)
+		if s.Ask.OnDeny != nil {
+			m.name(path+".deny.", s.Ask.OnDeny.Steps)
+		}
+		if s.Ask.OnTimeout != nil {
+			m.name(path+".timeout.", s.Ask.OnTimeout.Steps)
+		}
 	}
 }
 
@@ -61,7 +72,7 @@ func (m *model) name(prefix string, steps []responder.Step) {
 func (m *model) judge(by writing) {
 	at := m.list("", m.run.Flow.Steps).standing
 	for path, s := range m.run.Steps {
-		if m.run.State.Ended() && !over(s.State) {
+		if m.run.State.Ended() && m.run.State != responder.RunParked && !over(s.State) {
 			m.broken("an end is an end", "step %s is still %s", path, s.State)
 		}
 	}
@@ -77,10 +88,23 @@ func (m *model) judge(by writing) {
 	if by.request != nil && (at == done || at == stopped) {
 		return // retried, though what was in the air when it was cancelled was the rest: a worker will see
 	}
+	if at != open && m.run.State == responder.RunRunning && m.telling() {
+		return // it is decided, and a notice of the question is under way
+	}
 	want := map[responder.RunState]standing{responder.RunSucceeded: done, responder.RunStopped: stopped, responder.RunFailed: failed}[m.run.State]
 	if at != want {
 		m.broken("a run ends as its steps do", "it is %s, its steps are %v", m.run.State, at)
 	}
+}
+
+// telling reports whether a notice of a question is in the air.
+func (m *model) telling() bool {
+	for path, s := range m.run.Steps {
+		if strings.Contains(path, ".tell.") && inAir(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // timedOut reports whether the run failed because its flow's time was over.
@@ -121,9 +145,16 @@ func (m *model) step(path string, step *responder.Step) end {
 		return end{}
 	}
 	m.judgeCondition(path, step, state)
+	if state.Approval != nil {
+		if at, settled := m.question(path, step, state); settled {
+			return at
+		}
+	}
 	switch state.State {
 	case responder.StepSkipped:
-		m.unreached(path + ".")
+		if state.Approval == nil {
+			m.unreached(path + ".")
+		}
 		return end{standing: done}
 	case responder.StepCancelled:
 		m.givenUp(path)
@@ -270,7 +301,8 @@ func (m *model) judgeCondition(path string, step *responder.Step, state *respond
 		}
 		return
 	}
-	if !holds && state.State != responder.StepSkipped || holds && state.State == responder.StepSkipped && !m.heldBack(state.Kind) {
+	declined := state.Approval != nil || m.guarded && state.Kind == responder.Repair && state.Result["why"] != nil // judged with its question, and with its guards
+	if !holds && state.State != responder.StepSkipped || holds && state.State == responder.StepSkipped && !m.heldBack(state.Kind) && !declined {
 		m.broken("conditions are followed", "step %s is %s where %q is %v", path, state.State, step.If, holds)
 	}
 }

@@ -20,6 +20,19 @@ type request struct {
 	name string // of who asks, and what: the same in no other request
 
 	asked time.Time // by the clock of who asks
+	began time.Time // really
+
+	answer  responder.Answer // to a question; of an undo, the step alone
+	step    bool             // undoes a step alone
+	insists bool             // asks until an answer comes
+}
+
+// by is who the store is told to have asked.
+func (r request) by(tenure string) string {
+	if r.answer.Who != (responder.Identity{}) {
+		return r.answer.Who.String()
+	}
+	return tenure
 }
 
 // bother lets people do things to a run that is to come, at moments of their own.
@@ -29,7 +42,7 @@ func (w *world) bother(id string, e *expected) {
 		for _, deed := range []struct {
 			what responder.Deed
 			kind kind
-		}{{responder.DeedCancel, cancels}, {responder.DeedRetry, retries}, {responder.DeedAgain, runsAgain}} {
+		}{{responder.DeedCancel, cancels}, {responder.DeedRetry, retries}, {responder.DeedAgain, runsAgain}, {responder.DeedUndo, undoes}} {
 			if w.strikes(deed.kind, name) {
 				at := e.sent.Add(w.span(fmt.Sprint(name, deed.what), time.Millisecond, 20*24*time.Hour))
 				w.ask(request{what: deed.what, id: id, name: fmt.Sprintf("%s, %s", name, deed.what)}, time.Until(at))
@@ -40,6 +53,12 @@ func (w *world) bother(id string, e *expected) {
 
 // react lets people do something about what has just become of a run.
 func (w *world) react(run *responder.Run) {
+	if w.guarded {
+		w.puts(run)
+		if run.State == responder.RunParked {
+			w.revive(run)
+		}
+	}
 	if !run.State.Ended() {
 		w.interrupt(run.ID, fmt.Sprintf("the write of %s version %d", w.nameOf(run.ID), run.Version))
 		return
@@ -68,6 +87,11 @@ func (w *world) review(run *responder.Run) {
 	if w.strikes(runsAgain, name) {
 		w.ask(request{what: responder.DeedAgain, id: run.ID, name: "person after " + name + ", again"}, after)
 	}
+	for _, k := range []kind{undoes, undoesStep} {
+		if w.guarded && w.strikes(k, name) {
+			w.ask(request{what: responder.DeedUndo, id: run.ID, name: fmt.Sprintf("person after %s, %s", name, k), step: k == undoesStep}, w.span(name+string(k), time.Millisecond, 2*24*time.Hour))
+		}
+	}
 }
 
 // ask lets somebody make a request in a while, perhaps twice.
@@ -85,16 +109,16 @@ func (w *world) insist(r request, after time.Duration) {
 	w.asking++
 	w.mu.Unlock()
 	w.people.Go(func() {
-		defer w.asked()
+		defer w.answered()
 		time.Sleep(after)
-		for n := 1; n <= 3; n++ {
+		for n := 1; n <= 3 || r.insists; n++ {
 			l := newLife(w, fmt.Sprintf("%s, try %d", r.name, n), w.skew(r.name))
 			mine := r // a try that died may still arrive
-			mine.asked = l.now()
+			mine.asked, mine.began = l.now(), time.Now()
 			l.request = &mine
 			answered := l.do(mine)
 			l.cancel()
-			if answered || !w.chance(l.name+" is not the last", .7) {
+			if answered || !r.insists && !w.chance(l.name+" is not the last", .7) {
 				return
 			}
 			time.Sleep(w.span(l.name+" rests", time.Second, time.Hour))
@@ -102,8 +126,8 @@ func (w *world) insist(r request, after time.Duration) {
 	})
 }
 
-// asked notes that somebody asks for nothing any more.
-func (w *world) asked() {
+// answered notes that somebody asks for nothing any more.
+func (w *world) answered() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asking--
@@ -125,6 +149,14 @@ func (l *life) do(r request) bool {
 		run, err = control.Retry(ctx, r.id, by)
 	case responder.DeedAgain:
 		run, err = control.Again(ctx, r.id, by)
+	case responder.DeedApprove, responder.DeedDeny:
+		run, err = control.Decide(ctx, r.id, r.answer)
+	case responder.DeedUndo:
+		if r.step {
+			l.request.answer.Step = l.stepToUndo(r.id)
+			r = *l.request
+		}
+		run, err = control.Undo(ctx, r.id, r.answer.Step, by, "")
 	}
 	if l.dead() {
 		return false
@@ -154,7 +186,18 @@ func (l *life) judgeAnswer(r request, asked time.Time, run *responder.Run, err e
 			responder.DeedRetry:  is(responder.RunSucceeded, responder.RunStopped, responder.RunSuppressed),
 			responder.DeedAgain:  underWay,
 		}[r.what]
-		if !l.was(r.id, asked, why) {
+		_, undo := undoneBy(r.id)
+		switch {
+		case r.what == responder.DeedAgain && undo:
+		case r.what == responder.DeedUndo:
+			if !undo && !l.refusesUndo(r, asked) {
+				broken("refused for no reason: %v", err)
+			}
+		case r.what == responder.DeedApprove || r.what == responder.DeedDeny:
+			if !l.refusesAnswer(r, asked) {
+				broken("refused for no reason: %v", err)
+			}
+		case !l.was(r.id, asked, why):
 			broken("refused for no reason: %v", err)
 		}
 		return true
@@ -180,8 +223,45 @@ func (l *life) judgeAnswer(r request, asked time.Time, run *responder.Run, err e
 		if first(run.ID) != first(r.id) || number(run.ID) <= number(r.id) || l.stored[run.ID] == nil || !l.was(run.ID, asked, underWay) || !l.was(r.id, asked, ended) {
 			broken("told of %s", l.nameOf(run.ID))
 		}
+	case responder.DeedApprove, responder.DeedDeny:
+		a := run.Steps[r.answer.Step].Approval
+		if a == nil || a.Who == nil || *a.Who != r.answer.Who || (a.Decision == responder.Approved) != r.answer.Yes && l.editedAt.IsZero() {
+			broken("told that it is decided otherwise: %+v", a)
+		}
+	case responder.DeedUndo:
+		if of, ok := undoneBy(run.ID); !ok || of != r.id || l.stored[run.ID] == nil {
+			broken("told of %s", l.nameOf(run.ID))
+		}
 	}
 	return true
+}
+
+// refusesAnswer reports whether there is a reason not to take somebody's answer. The
+// caller holds mu.
+func (l *life) refusesAnswer(r request, asked time.Time) bool {
+	a, known := l.asked[r.answer.Digest]
+	said, decided := l.answers[r.answer.Digest]
+	stored := l.stored[r.id]
+	if !known || stored == nil || !entitled(r.answer.Who, a.By) || a.Veto && r.answer.Yes || decided && (said.who != r.answer.Who || said.yes != r.answer.Yes) {
+		return true
+	}
+	state := stored.run.Steps[r.answer.Step]
+	over := state == nil || state.Approval == nil || state.Approval.Digest != r.answer.Digest || state.State != responder.StepWaiting || state.Approval.Decision != ""
+	return over || l.was(r.id, asked, responder.RunState.Ended) || !l.now().Before(a.Until)
+}
+
+// refusesUndo reports whether there is a reason not to undo. The caller holds mu.
+func (l *life) refusesUndo(r request, asked time.Time) bool {
+	stored := l.stored[r.id]
+	if stored == nil || l.was(r.id, asked, func(s responder.RunState) bool { return !s.Ended() || s == responder.RunCancelled }) || l.lastUndone(r.id).After(asked) {
+		return true
+	}
+	under := slices.ContainsFunc(l.undosOf(r.id), func(u *responder.Run) bool { return !u.State.Ended() })
+	paths, _ := l.recorded(stored.run)
+	if r.answer.Step != "" {
+		paths = slices.DeleteFunc(paths, func(path string) bool { return path != r.answer.Step })
+	}
+	return under && r.answer.Step != "" || len(paths) == 0
 }
 
 // moment is a state of a run, from a time on.

@@ -79,8 +79,8 @@ func story(seed uint64, r result, promise string) string {
 			fmt.Fprintf(&b, "how:    %s\n", v.how)
 		}
 	}
-	fmt.Fprintf(&b, "replay: go test ./internal/simulation -run TestHistories -seed %d -v\n\n", seed)
-	fmt.Fprintf(&b, "flows.yml:\n%s\n", write(dice(seed), false))
+	fmt.Fprintf(&b, "replay: go test ./internal/simulation -run %s -seed %d -v\n\n", testOf(r.guarded), seed)
+	fmt.Fprintf(&b, "flows.yml:\n%s\n", write(dice(seed), version{guarded: r.guarded}))
 	fmt.Fprintf(&b, "%d decisions are enough:\n", len(r.struck))
 	for _, decision := range r.struck {
 		fmt.Fprintf(&b, "  %s\n", decision)

@@ -68,13 +68,17 @@ func (w *world) skew(name string) time.Duration {
 func (l *life) live() {
 	defer l.cancel()
 	var err error
-	l.dispatcher, err = dispatch.New(dispatch.Config{
-		Flows: l.current, Catalogue: catalogue(l), Runs: store{l}, Findings: sender{l}, Counters: counters{l},
+	config := dispatch.Config{
+		Flows: l.current, Catalogue: catalogue(l, l.guarded), Runs: store{l}, Findings: sender{l}, Counters: counters{l},
 		Mode: responder.ModeLive, Lease: l.plan.lease, Concurrency: l.plan.together,
 		Now:    l.told,
 		Jitter: func() float64 { return l.roll(fmt.Sprint("jitter ", time.Now().UnixNano())) },
 		Token:  l.token,
-	})
+	}
+	if l.guarded {
+		config.Counters, config.Halts = budget{counters{l}}, halts{l}
+	}
+	l.dispatcher, err = dispatch.New(config)
 	if err != nil {
 		l.violate("simulation", "%v", err)
 		return

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,11 +19,13 @@ type world struct {
 	options
 	plan   plan
 	begin  time.Time
-	flows  [2]*dispatch.Flows // as they are, and edited
+	flows  map[version]*dispatch.Flows
 	due    map[string]*expected
 	runs   *memory.Runs
 	queue  *memory.Queue
 	counts *memory.Counters
+	halted *memory.Halts
+	off    while // a flow is disabled then
 	tokens atomic.Int64
 	over   chan struct{}
 	people sync.WaitGroup
@@ -40,6 +43,7 @@ type world struct {
 	stored     map[string]*record
 	index      []indexed
 	deeds      map[string]*deed // by key of the call
+	latest     map[string]*deed // by run and step: of one that was begun anew, the last
 	doubles    int              // effects that were had twice by those who ignore the key
 	lateness   time.Duration    // of timers, the most
 	past       map[string][]moment
@@ -49,10 +53,22 @@ type world struct {
 	windows    map[string]*window  // of cooldowns, by what findings have in common
 	everLike   map[string][]string // runs whose findings were ever counted, likewise
 	verdicts   map[string]verdict  // of the windows, by who asked and for which run
+	sights     map[sight]int
+	asked      map[string]responder.Approval // questions, by their digests
+	answers    map[string]answer             // likewise
+	surveys    map[string]survey             // by their names
+	changes    map[string]time.Time          // when what a repair would touch changes; zero: never
+	marks      map[mark]time.Time            // when the store took the marks of attempts
+	halting    []while
+	ledgers    map[string]*ledger         // of limits, by key
+	admitted   map[admission]time.Time    // when last
+	refused    map[string][]string        // limits that were full, with their flows, by who asked
+	touched    map[string]map[string]bool // by run: things that its repairs acted on
 }
 
 // options say how a history is lived.
 type options struct {
+	guarded  bool            // people are asked, and guards stand around repairs
 	dropped  map[string]bool // decisions left out, to make a story shorter
 	talks    bool            // whether the tale is kept
 	sabotage sabotage        // what is broken on purpose
@@ -64,6 +80,7 @@ type expected struct {
 	finding responder.Finding
 	flow    string
 	sent    time.Time
+	excused bool // its flow was disabled when its finding was handled
 }
 
 // record is what the store holds of a run, who wrote it, and when.
@@ -98,6 +115,8 @@ type result struct {
 	lateness   time.Duration
 	span       time.Duration
 	calm       bool
+	guarded    bool
+	seen       map[sight]int
 }
 
 // live lets a history happen. It is to be called in a bubble of its own.
@@ -107,18 +126,19 @@ func live(seed uint64, o options) (result, error) {
 		due: map[string]*expected{}, runs: &memory.Runs{}, counts: memory.NewCounters(time.Now), over: make(chan struct{}),
 		past: map[string][]moment{}, made: map[string]int{}, windows: map[string]*window{}, everLike: map[string][]string{}, verdicts: map[string]verdict{},
 		calls: map[string]int{}, tally: map[kind]int{}, deaths: map[death]int{}, stirred: make(chan struct{}),
-		stored: map[string]*record{}, deeds: map[string]*deed{},
+		stored: map[string]*record{}, deeds: map[string]*deed{}, latest: map[string]*deed{},
+		flows: map[version]*dispatch.Flows{}, halted: &memory.Halts{}, sights: map[sight]int{}, asked: map[string]responder.Approval{}, answers: map[string]answer{},
+		surveys: map[string]survey{}, changes: map[string]time.Time{}, marks: map[mark]time.Time{}, ledgers: map[string]*ledger{},
+		admitted: map[admission]time.Time{}, refused: map[string][]string{}, touched: map[string]map[string]bool{},
 	}
-	w.plan = newPlan(w.dice, w.begin)
+	w.plan = newPlan(w.dice, w.begin, o.guarded)
 	w.queue = memory.NewQueue("findings", time.Now, memory.QueueOptions{Visibility: w.plan.visibility})
-	for i, edited := range []bool{false, w.strikes(flowsEdited, "deploy")} {
-		var err error
-		if w.flows[i] = w.flows[0]; i == 0 || edited {
-			w.flows[i], err = load(write(w.dice, edited), catalogue(nil))
-		}
-		if err != nil {
-			return result{}, err
-		}
+	edited := w.strikes(flowsEdited, "deploy")
+	if w.guarded {
+		w.halt()
+	}
+	if err := w.load(edited); err != nil {
+		return result{}, err
 	}
 	var workers, senders sync.WaitGroup
 	for n := range w.plan.workers {
@@ -143,7 +163,7 @@ func live(seed uint64, o options) (result, error) {
 		senders.Go(func() { w.send(n, finding) })
 		w.visit(finding)
 	}
-	if w.flows[0] != w.flows[1] {
+	if edited {
 		senders.Go(func() { w.deploy() })
 	}
 	for w.settle() {
@@ -174,8 +194,15 @@ func (w *world) finding(n int) responder.Finding {
 		Check:     &responder.Binding{Action: "Ask", Params: map[string]any{"what": "check of " + name}},
 		Remediate: &responder.Binding{Action: one(w.dice, name+" remedy", "Mend", "Break"), Params: map[string]any{"what": "remedy of " + name}},
 	}
+	if w.guarded && w.chance(name+" can be undone", .5) {
+		f.Remediate.Action = "Mend"
+	}
 	happened := w.begin.Add(-w.span(name+" age", time.Minute, 100*time.Hour))
-	f.Event = fmt.Appendf(nil, `{"id":"e-%d","source":"aws.iam","account":"111122223333","time":%q,"detail":{"eventID":"e-%d"}}`, n, happened.Format(time.RFC3339), n)
+	by := ""
+	if w.guarded {
+		by = actor
+	}
+	f.Event = fmt.Appendf(nil, `{"id":"e-%d","source":"aws.iam","account":"111122223333","time":%q,"detail":{%s"eventID":"e-%d"}}`, n, happened.Format(time.RFC3339), by, n)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, flow := range flowNames(w.dice) {
@@ -226,25 +253,6 @@ func (w *world) send(n int, finding responder.Finding) {
 	}
 }
 
-// deploy changes the flows while runs are under way.
-func (w *world) deploy() {
-	time.Sleep(w.span("deploy at", time.Second, 24*time.Hour))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.editedAt = time.Now()
-	w.tell("flows edited")
-}
-
-// current is what workers get of flows.yml.
-func (w *world) current() *dispatch.Flows {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.editedAt.IsZero() {
-		return w.flows[1]
-	}
-	return w.flows[0]
-}
-
 // patience is how long a run may be overdue, whatever goes wrong.
 const patience = 12 * time.Hour
 
@@ -292,6 +300,8 @@ func (w *world) overdue() (next time.Time, asking bool, stirred <-chan struct{})
 func (w *world) overdueAt(id string) time.Time {
 	r := w.stored[id]
 	switch {
+	case r == nil && w.due[id].excused:
+		return time.Time{}
 	case r == nil:
 		return w.due[id].sent.Add(patience)
 	case r.run.State.Ended():
@@ -359,7 +369,7 @@ func (w *world) nameOf(id string) string {
 		return e.name
 	}
 	if e := w.due[first(id)]; e != nil {
-		return fmt.Sprintf("%s#%d", e.name, number(id))
+		return e.name + strings.TrimPrefix(id, first(id))
 	}
 	return id
 }
@@ -371,6 +381,7 @@ func (w *world) result() result {
 		violations: w.violations, struck: w.struck, tally: w.tally, deaths: w.deaths, told: w.told,
 		states: map[responder.RunState]int{}, doubles: w.doubles, requests: w.requests, lateness: w.lateness,
 		span: time.Since(w.begin), calm: len(w.tally) == 0,
+		guarded: w.guarded, seen: w.sights,
 	}
 	for _, s := range w.stored {
 		r.states[s.run.State]++
