@@ -69,7 +69,7 @@ func (m *model) before(path string) (questions []string) {
 	met := false
 	dispatch.Walk(m.run.Flow.Steps, func(q string, step *responder.Step) {
 		met = met || q == path
-		if asks := step.Kind == responder.StepApprove || step.Kind == responder.StepVeto; asks && !met && m.follows(path, q) && !m.rescues(path, q) {
+		if asks := step.Kind == responder.StepApprove || step.Kind == responder.StepVeto; asks && !met && m.follows(path, q) {
 			questions = append([]string{q}, questions...)
 		}
 	})
@@ -79,25 +79,6 @@ func (m *model) before(path string) (questions []string) {
 		}
 	}
 	return questions
-}
-
-// rescues reports whether a step stands in the on_error of a group that a question is in.
-func (m *model) rescues(path, q string) bool {
-	at := strings.Index(path, ".error.")
-	for ; at >= 0; at = next(path, ".error.", at) {
-		if strings.HasPrefix(q, path[:at]+".") && !strings.HasPrefix(q, path[:at]+".error.") {
-			return true
-		}
-	}
-	return false
-}
-
-// next finds a part of a text after a place.
-func next(text, part string, after int) int {
-	if i := strings.Index(text[after+1:], part); i >= 0 {
-		return after + 1 + i
-	}
-	return -1
 }
 
 // ledPast reports whether a run has come past a question because its flow says so.
