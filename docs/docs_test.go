@@ -111,7 +111,7 @@ func catalogue() responder.Catalogue { return actions.New(actions.Deps{}) }
 func shipped(t *testing.T, more map[string]string) fstest.MapFS {
 	t.Helper()
 	files := fstest.MapFS{"packs/aws.yml": {Data: []byte("rules: {Packed: ok}\n")}}
-	for _, name := range []string{"rules.yml", "flows.yml", "templates/SendSlack/aws-event.yml", "templates/SendTeams/aws-event.yml"} {
+	for _, name := range []string{"rules.yml", "rules/self.yml", "flows.yml", "templates/SendSlack/aws-event.yml", "templates/SendTeams/aws-event.yml"} {
 		files[name] = &fstest.MapFile{Data: []byte(read(t, root+name))}
 	}
 	for name, text := range more {

@@ -41,7 +41,7 @@ func validate(t *testing.T, schema, text string) error {
 // TestSchemasTakeWhatIsShipped: the shipped files, the examples, and a file in
 // the form of the original with all its constructs.
 func TestSchemasTakeWhatIsShipped(t *testing.T) {
-	files := map[string]string{root + "rules.yml": "rules", root + "flows.yml": "flows", root + "dispatch/testdata/original.yml": "flows"}
+	files := map[string]string{root + "rules.yml": "rules", root + "rules/self.yml": "rules", root + "flows.yml": "flows", root + "dispatch/testdata/original.yml": "flows"}
 	err := filepath.WalkDir(root+"examples", func(path string, entry fs.DirEntry, err error) error {
 		folder, name := filepath.Base(filepath.Dir(path)), filepath.Base(path)
 		switch {

@@ -38,8 +38,10 @@ func newCLI(t *testing.T) *cli {
 		}
 		c.write(name, string(data))
 	}
-	if err := os.CopyFS(filepath.Join(c.dir, "templates"), os.DirFS(repo+"templates")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"rules", "templates"} {
+		if err := os.CopyFS(filepath.Join(c.dir, name), os.DirFS(repo+name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
@@ -219,7 +221,7 @@ func TestUsage(t *testing.T) {
 func TestCheck(t *testing.T) {
 	c := newCLI(t)
 	out, _ := c.run(exitDone, "check")
-	c.has(out, "5 rules · 5 flows · 0 errors · 0 warnings")
+	c.has(out, "18 rules · 6 flows · 0 errors · 0 warnings")
 	c.write("rules.local.yml", "rules:\n  A: req.x != \"a\"\n  B: acton == 1\n")
 	c.write("flows.local.yml", "flows:\n  - {name: X, rule: RootLogn, sequential: [SendSlak: {}]}\n")
 	out, _ = c.run(exitInput, "check")
@@ -393,7 +395,7 @@ func TestServeReloadSend(t *testing.T) {
 	// an own rule and flow, written while it runs
 	c.write("rules.local.yml", "rules:\n  Mine: {when: action == \"iam:CreateUser\" && ok, message: 'mine {{ req.userName }}'}\n")
 	c.write("flows.local.yml", "flows:\n  - {name: mine, rule: Mine, sequential: [SendSlack: {message: '{{ message }}'}]}\n")
-	p.out.wait(t, `Reloaded: 6 rules, 6 flows`)
+	p.out.wait(t, `Reloaded: 19 rules, 7 flows`)
 	out, _ = c.run(exitDone, "send", repo+"events/user-compliant.json", "--url", p.url, "--data", c.data)
 	c.has(out, "1 event accepted by "+p.url)
 	p.out.wait(t, `Mine`)

@@ -36,7 +36,7 @@ func (c *cli) allowed() []string {
 
 // TestPolicyFollowsFlows: what is allowed is what the enabled flows can do.
 func TestPolicyFollowsFlows(t *testing.T) {
-	const noFlows = "flows: [{name: RootLogin, enabled: false}, {name: SuspiciousLoginHour, enabled: false}, {name: SuspiciousLoginIP, enabled: false}, {name: NonCompliantUserCreated, enabled: false}, {name: UnauthorizedInstanceCreated, enabled: false}]"
+	const noFlows = "flows: [{name: RootLogin, enabled: false}, {name: SuspiciousLoginHour, enabled: false}, {name: SuspiciousLoginIP, enabled: false}, {name: NonCompliantUserCreated, enabled: false}, {name: UnauthorizedInstanceCreated, enabled: false}, {name: ResponderTampered, enabled: false}]"
 	dry := []string{"ec2:DescribeInstances", "iam:GetUser", "sns:Publish"}
 	for name, test := range map[string]struct {
 		flows, local string // flows.yml in place of the shipped one, flows.local.yml

@@ -45,7 +45,7 @@ check_build() {
     # An ELF file says its machine in byte 18: 3e is x86-64, b7 is AArch64.
     [ "$(od -An -tx1 -N4 "$file" | tr -d ' \n')$(od -An -tx1 -j18 -N1 "$file" | tr -d ' \n')" = "7f454c46$machine" ] || die "$file is no program for $1"
   done
-  for file in DetectFunction/rules.yml DispatchFunction/rules.yml DispatchFunction/flows.yml; do
+  for file in DetectFunction/rules.yml DetectFunction/rules/self.yml DispatchFunction/rules.yml DispatchFunction/rules/self.yml DispatchFunction/flows.yml; do
     cmp -s "$2/$file" "${file#*/}" || die "$2/$file is not ${file#*/}"
   done
   diff -r "$2/DispatchFunction/templates" templates >&2 || die "$2/DispatchFunction/templates is not templates"

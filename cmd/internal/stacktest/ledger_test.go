@@ -74,7 +74,7 @@ func (d *deployed) enter(t *testing.T, event responder.Event) {
 func (d *deployed) outcome(t *testing.T, flow responder.Flow, event responder.Event) expected {
 	t.Helper()
 	switch flow.Name {
-	case "RootLogin", "SuspiciousLoginHour", "SuspiciousLoginIP":
+	case "RootLogin", "SuspiciousLoginHour", "SuspiciousLoginIP", "ResponderTampered":
 		return expected{state: responder.RunSucceeded, told: []string{"0.0"}}
 	case "NonCompliantUserCreated", "UnauthorizedInstanceCreated":
 		if event.Account() != d.Account {

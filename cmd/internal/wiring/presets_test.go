@@ -161,8 +161,10 @@ func TestTuning(t *testing.T) {
 		}
 		write(t, filepath.Join(dir, name), string(data))
 	}
-	if err := os.CopyFS(filepath.Join(dir, "templates"), os.DirFS(root+"templates")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"rules", "templates"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(root+name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	write(t, filepath.Join(dir, "rules.local.yml"), "lists: {trusted_ips: [198.51.100.0/24]}\nrules:\n  NonCompliantUserCreated: {severity: LOW, vars: {pattern: '^b'}}\n  RootLogin: {enabled: false}\n")
 	write(t, filepath.Join(dir, "flows.local.yml"), "flows:\n  - {name: SuspiciousLoginIP, enabled: false}\n  - {name: RootLogin, enabled: false}\n  - {name: NonCompliantUserCreated, repairs: live}\n")

@@ -35,8 +35,10 @@ func Host(t *testing.T, log io.Writer, env map[string]string) lambdas.Host {
 			t.Fatal(err)
 		}
 	}
-	if err := os.CopyFS(filepath.Join(folder, "templates"), os.DirFS(filepath.Join(repository, "templates"))); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"rules", "templates"} {
+		if err := os.CopyFS(filepath.Join(folder, name), os.DirFS(filepath.Join(repository, name))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return HostAt(folder, log, env)
 }
