@@ -41,8 +41,8 @@ type compiler struct {
 }
 
 // compile gives the rule, or nil and the errors.
-func (d *draft) compile(lists map[string]any, catalogue responder.Catalogue) (*rule, lang.Problems) {
-	c := &compiler{draft: d, scope: lang.Scope{Names: lang.EventNames(), Vars: d.vars, Lists: lists}}
+func (d *draft) compile(lists map[string]any, shared *lang.Shared, catalogue responder.Catalogue) (*rule, lang.Problems) {
+	c := &compiler{draft: d, scope: lang.Scope{Names: lang.EventNames(), Vars: d.vars, Lists: lists, Shared: shared}}
 	r := &rule{name: d.name, id: c.text("id"), disabled: c.disabled()}
 	c.text("description")
 	r.when = c.expression("when")

@@ -27,8 +27,9 @@ func Load(fsys fs.FS, name string, catalogue responder.Catalogue) (*Rules, lang.
 		l.source(source)
 	}
 	rules := &Rules{Accounts: l.accounts, lists: l.lists}
+	shared := &lang.Shared{}
 	for _, name := range l.order {
-		rule, problems := l.drafts[name].compile(l.lists, catalogue)
+		rule, problems := l.drafts[name].compile(l.lists, shared, catalogue)
 		l.problems = append(l.problems, problems...)
 		if rule == nil {
 			continue

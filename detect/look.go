@@ -126,12 +126,28 @@ func (rs *Rules) Judged(raw []byte) (judged, asked int) {
 	return rs.engine.Candidates(raw), asked
 }
 
+// Pace is how a rule is judged.
+type Pace struct {
+	Rule  string
+	Why   []string // what of it only expr's VM can judge, on the decoded event; nil: nothing
+	Every bool     // it is judged for every event: nothing says of which events it cannot hold
+}
+
+// Paces gives the pace of each enabled rule, in the order of the files.
+func (rs *Rules) Paces() []Pace {
+	paces := make([]Pace, len(rs.rules))
+	for i, r := range rs.rules {
+		paces[i] = Pace{Rule: r.name, Why: rs.engine.Why(i), Every: rs.engine.Every(i)}
+	}
+	return paces
+}
+
 // ready makes the engine of the rules. Behind them stands what a canary looks
 // like, so that no event has to be decoded to see that it is none.
 func (rs *Rules) ready() *Rules {
 	rules := make([]engine.Rule, 0, len(rs.rules)+1)
 	for _, r := range rs.rules {
-		rules = append(rules, engine.Rule{When: r.when, Each: r.each})
+		rules = append(rules, engine.Rule{When: r.when, Each: r.each, If: r.condition})
 	}
 	rs.engine = engine.New(append(rules, engine.Rule{When: rs.canary}), rs.Accounts)
 	return rs

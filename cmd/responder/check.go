@@ -2,22 +2,27 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder/cmd/internal/wiring"
+	"github.com/skycrafters/responder/detect"
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var verbose bool
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check rules and flows: every error and warning with file, line and column",
 		Args:  args(0, 0, "no arguments"),
-		RunE:  func(*cobra.Command, []string) error { return a.check() },
+		RunE:  func(*cobra.Command, []string) error { return a.check(verbose) },
 	}
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say which rules cost more than others, and why")
+	return cmd
 }
 
-func (a *app) check() error {
+func (a *app) check(verbose bool) error {
 	definitions, problems := wiring.Load(a.rules, a.flows, a.catalogue(nil))
 	errs, warnings := len(problems.Errors()), len(problems.Warnings())
 	if a.format == "json" {
@@ -42,8 +47,46 @@ func (a *app) check() error {
 		}
 		fmt.Fprintln(a.stdout, told)
 	}
+	if verbose && definitions != nil {
+		if err := a.tellPaces(definitions.Rules.Paces()); err != nil {
+			return err
+		}
+	}
 	if errs > 0 {
 		return &inputError{}
+	}
+	return nil
+}
+
+// paceJSON is how a rule is judged. Its keys are a contract.
+type paceJSON struct {
+	Rule  string   `json:"rule"`
+	VM    []string `json:"vm"`          // what only expr's VM can judge
+	Every bool     `json:"every_event"` // it is judged for every event
+}
+
+// tellPaces tells which rules are not judged by an index and an event's bytes
+// alone.
+func (a *app) tellPaces(paces []detect.Pace) error {
+	fast := 0
+	for _, p := range paces {
+		if a.format == "json" {
+			if err := a.printJSON(paceJSON{p.Rule, append([]string{}, p.Why...), p.Every}); err != nil {
+				return err
+			}
+			continue
+		}
+		switch {
+		case len(p.Why) > 0:
+			fmt.Fprintf(a.stdout, "%s: the event is decoded for %s\n", p.Rule, strings.Join(p.Why, ", "))
+		case p.Every:
+			fmt.Fprintf(a.stdout, "%s: judged for every event, for it can be true of any; add what must be so, such as action == \"iam:CreateUser\"\n", p.Rule)
+		default:
+			fast++
+		}
+	}
+	if a.format != "json" {
+		fmt.Fprintf(a.stdout, "%d of %s: judged by an event's bytes, and only where they can be true\n", fast, count(len(paces), "rule"))
 	}
 	return nil
 }

@@ -236,6 +236,26 @@ func TestCheck(t *testing.T) {
 	c.has(errs, "unknown name \"acton\"", "errors in rules and flows")
 }
 
+// check -v says which rules cost more than others.
+func TestCheckVerbose(t *testing.T) {
+	c := newCLI(t)
+	c.write("rules.local.yml", "rules:\n  Fast: action == \"iam:DeleteUser\"\n  Slow: {when: 'action == \"iam:CreateUser\" && len(account) > 2'}\n  Always: req.x == nil\n")
+	out, _ := c.run(exitDone, "check")
+	if strings.Contains(out, "Always") {
+		t.Errorf("without -v it says %s", out)
+	}
+	out, _ = c.run(exitDone, "check", "-v")
+	c.has(out, "Slow: the event is decoded for account as a whole", "Always: judged for every event", "6 of 8 rules: judged by an event's bytes")
+	out, _ = c.run(exitDone, "check", "--verbose", "--format", "json")
+	said := map[any]map[string]any{}
+	for _, o := range objects(t, out) {
+		said[o["rule"]] = o
+	}
+	if slow, always := said["Slow"], said["Always"]; len(said["Fast"]["vm"].([]any)) != 0 || len(slow["vm"].([]any)) != 1 || slow["every_event"] != false || always["every_event"] != true {
+		t.Errorf("it says %v", said)
+	}
+}
+
 func TestTry(t *testing.T) {
 	c := newCLI(t)
 	out, _ := c.run(exitDone, "try", `action == "iam:CreateUser" && event.detail.eventname == "x"`, repo+"events/user-noncompliant.json")

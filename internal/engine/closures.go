@@ -23,6 +23,7 @@ var unknownValue = value{kind: unknown}
 type compiler struct {
 	*builder
 	loop *loop             // the innermost loop around the node
+	item *loop             // the rule's own items, where the node is their condition
 	lets map[string]*local // by name
 	why  []string          // what there is no closure for
 }

@@ -33,14 +33,60 @@ type tally struct {
 	uncompiled, whys, wholly int // expressions that do not compile; rules with a part for the fallback; without
 }
 
+// ruleUnderTest is one to be judged both ways.
+type ruleUnderTest struct{ when, each, condition *lang.Program }
+
+// holds says whether `when` is true, and nothing else.
+func (r ruleUnderTest) holds(env map[string]any) (bool, error) {
+	if r.when == nil {
+		return true, nil
+	}
+	value, err := r.when.Eval(env)
+	return value == true, err
+}
+
+// find is what expr's VM says of a rule: whether it finds anything, and the error.
+func (r ruleUnderTest) find(env map[string]any) (bool, error) {
+	if r.when != nil {
+		value, err := r.when.Eval(env)
+		list, isList := value.([]any)
+		if err != nil || value == nil || value == false || isList && len(list) == 0 {
+			return false, err
+		}
+	}
+	if r.each == nil {
+		return true, nil
+	}
+	items, err := r.each.Eval(env)
+	if err != nil {
+		return false, err
+	}
+	defer delete(env, "item")
+	for _, item := range lang.List(items) {
+		env["item"] = item
+		yes := true
+		if r.condition != nil {
+			yes, err = r.condition.Test(env)
+		}
+		if yes || err != nil {
+			return yes, err
+		}
+	}
+	return false, nil
+}
+
+func (r ruleUnderTest) String() string {
+	return fmt.Sprintf("when: %v\neach: %v\nif: %v", r.when, r.each, r.condition)
+}
+
 // differ lets the engine and expr's VM judge the same rules and events. It
 // gives what differs, "" if nothing does.
-func differ(programs []*lang.Program, events []string, t *tally) string {
-	rules := make([]Rule, len(programs))
-	for i, p := range programs {
-		rules[i] = Rule{When: p}
+func differ(rules []ruleUnderTest, events []string, t *tally) string {
+	given := make([]Rule, len(rules))
+	for i, r := range rules {
+		given[i] = Rule{When: r.when, Each: r.each, If: r.condition}
 	}
-	e := New(rules, testAccounts)
+	e := New(given, testAccounts)
 	for i := range rules {
 		if len(e.Why(i)) > 0 {
 			t.whys++
@@ -66,26 +112,26 @@ func differ(programs []*lang.Program, events []string, t *tally) string {
 			}
 		}
 		env := lang.EventEnv(event, testAccounts)
-		for i, p := range programs {
-			value, err := p.Eval(env)
+		for i, r := range rules {
+			found, err := r.find(env)
 			t.compared++
 			switch said[i] {
 			case "ask":
 				t.asked++
 				if err != nil {
 					t.failed++
-				} else if value == true {
+				} else if found {
 					t.found++
 				}
 			case "yes":
 				t.yes++
-				if err != nil || value != true {
-					return fmt.Sprintf("the engine says it holds, expr's VM %v, %v\n%s\n%s", value, err, p, raw)
+				if holds, err := r.holds(env); err != nil || !holds {
+					return fmt.Sprintf("the engine says it holds, expr's VM %v, %v\n%s\n%s", holds, err, r, raw)
 				}
 			default:
 				t.no++
-				if list, ok := value.([]any); err != nil || value != nil && value != false && !(ok && len(list) == 0) {
-					return fmt.Sprintf("the engine says no, expr's VM %v, %v\n%s\n%s", value, err, p, raw)
+				if found || err != nil {
+					return fmt.Sprintf("the engine says no, expr's VM %v, %v\n%s\n%s", found, err, r, raw)
 				}
 			}
 		}
@@ -93,23 +139,43 @@ func differ(programs []*lang.Program, events []string, t *tally) string {
 	return ""
 }
 
+// rule makes one, mostly of a condition alone.
+func (g *generator) rule(t *tally) ruleUnderTest {
+	compiled := func(made func() string, names ...string) *lang.Program {
+		scope := testScope
+		scope.Names = append(slices.Clone(scope.Names), names...)
+		for {
+			if p, _ := lang.Compile(lang.Plain(made()), scope); p != nil {
+				return p
+			}
+			t.uncompiled++
+		}
+	}
+	if !g.chance(8) {
+		return ruleUnderTest{when: compiled(g.expression)}
+	}
+	r := ruleUnderTest{each: compiled(func() string { return g.value(1, false) })}
+	if g.chance(2) {
+		r.when = compiled(func() string { return g.condition(1, false) })
+	}
+	if !g.chance(4) {
+		r.condition = compiled(func() string { return strings.ReplaceAll(g.condition(g.IntN(3), true), "#", "item") }, "item")
+	}
+	return r
+}
+
 // generated compares rules and events that follow from a seed.
 func generated(seed uint64, rules, events int, t *tally) string {
 	g := newGenerator(seed)
-	var programs []*lang.Program
-	for len(programs) < rules {
-		p, _ := lang.Compile(lang.Plain(g.expression()), testScope)
-		if p == nil {
-			t.uncompiled++
-			continue
-		}
-		programs = append(programs, p)
+	made := make([]ruleUnderTest, rules)
+	for i := range made {
+		made[i] = g.rule(t)
 	}
 	raws := make([]string, events)
 	for i := range raws {
 		raws[i] = g.event()
 	}
-	return differ(programs, raws, t)
+	return differ(made, raws, t)
 }
 
 // TestSameAnswers: whatever the rules and the events, the engine says what
@@ -142,7 +208,7 @@ func FuzzSameAnswers(f *testing.F) {
 			return
 		}
 		var seen tally
-		if differs := differ([]*lang.Program{p}, []string{event}, &seen); differs != "" {
+		if differs := differ([]ruleUnderTest{{when: p}}, []string{event}, &seen); differs != "" {
 			t.Fatal(differs)
 		}
 	})

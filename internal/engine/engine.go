@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/expr-lang/expr/ast"
+
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -11,6 +13,7 @@ import (
 type Rule struct {
 	When *lang.Program // nil: always true
 	Each *lang.Program // nil: there are no items
+	If   *lang.Program // of each item; nil: always true
 }
 
 // Engine is a set of rules, made ready to be asked about events. Immutable, and
@@ -28,8 +31,10 @@ type Engine struct {
 
 // compiled is a rule.
 type compiled struct {
-	when test
-	why  []string // what of it is left to the fallback
+	when  test     // nil: always true
+	items test     // whether an item meets its condition; nil: there is none to be met
+	every bool     // it is a candidate for every event
+	why   []string // what of it is left to the fallback
 }
 
 // Candidate is a rule that may find something in an event, or fail on it.
@@ -76,17 +81,49 @@ func New(rules []Rule, accounts map[string]map[string]any) *Engine {
 func (c *compiler) rule(r Rule) (compiled, *need) {
 	var out compiled
 	var n *need
+	sure := true
 	if r.When != nil {
-		out.when = c.test(r.When.Calm())
+		out.when, sure = c.test(r.When.Calm()), c.total(r.When.Calm())
 		n = c.needs(r.When.Calm(), true)
 	}
-	if r.Each != nil && (r.When == nil || c.total(r.When.Calm())) {
-		if at, ok := c.place(r.Each.Calm()); ok {
+	if r.Each != nil {
+		if at, ok := c.place(r.Each.Calm()); ok && sure {
 			n = better(n, one(condition{slot: at, is: present}, c.present(at)))
 		}
+		out.items = c.each(r.Each.Calm(), r.If)
 	}
-	out.why = c.why
+	out.every, out.why = n == nil, c.why
 	return out, n
+}
+
+// each compiles what is asked of a rule's items: whether one of them meets the
+// condition.
+func (c *compiler) each(list ast.Node, condition *lang.Program) test {
+	of := c.eval(list)
+	if condition == nil {
+		return func(f *frame) decided {
+			v := of(f)
+			return decide(v.kind != isNil).unless(v.kind == unknown)
+		}
+	}
+	c.item = &loop{number: len(c.loops), paths: newTrie()}
+	c.loops = append(c.loops, c.item.paths)
+	number, holds := c.item.number, c.test(condition.Calm())
+	return func(f *frame) decided { return f.each(number, of(f), holds, yes) }
+}
+
+// judge says whether a rule finds something; ask, if nobody knows or it fails.
+func (r *compiled) judge(f *frame) decided {
+	when := yes
+	if r.when != nil {
+		f.spent = 0
+		when = r.when(f)
+	}
+	if when != yes || r.items == nil {
+		return when
+	}
+	f.spent = 0
+	return r.items(f)
 }
 
 // Look gives the rules that may find something in an event or fail on it, in
@@ -102,13 +139,7 @@ func (e *Engine) Look(raw []byte, into []Candidate) (candidates []Candidate, ok 
 	e.index.candidates(f)
 	slices.Sort(f.hits)
 	for _, r := range f.hits {
-		when := e.rules[r].when
-		if when == nil {
-			into = append(into, Candidate{int(r), true})
-			continue
-		}
-		f.spent = 0
-		switch when(f) {
+		switch e.rules[r].judge(f) {
 		case yes:
 			into = append(into, Candidate{int(r), true})
 		case ask:
@@ -133,3 +164,7 @@ func (e *Engine) Candidates(raw []byte) int {
 // Why says what of a rule is left to the fallback; nothing for a rule that is
 // judged without it.
 func (e *Engine) Why(rule int) []string { return e.rules[rule].why }
+
+// Every reports whether a rule has to be judged for every event: nothing is known
+// that must be so for it to hold.
+func (e *Engine) Every(rule int) bool { return e.rules[rule].every }

@@ -71,6 +71,11 @@ func (c *compiler) from(name string, steps []step) (*path, bool) {
 		return nil, false // a member of what a let has named: rare
 	}
 	switch name {
+	case "item":
+		if c.item == nil {
+			return nil, false
+		}
+		return &path{slot: slot(c.item.paths.add(steps)), loop: c.item}, true
 	case "event":
 		return &path{slot: slot(c.paths.add(steps))}, true
 	case "req":

@@ -92,7 +92,7 @@ func (c *calmer) nodes(nodes []ast.Node) []ast.Node {
 func (c *calmer) node(node ast.Node) ast.Node {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
-		if severity, err := responder.ParseSeverity(n.Value); err == nil {
+		if severity, ok := severityNamed(n.Value); ok {
 			return put(n, &ast.ConstantNode{Value: severity})
 		}
 		return c.constant(n, n)
@@ -317,7 +317,11 @@ func (c *calmer) prepared(node ast.Node, prepare func(any) (any, error)) ast.Nod
 	if !ok {
 		return calm
 	}
-	ready, err := prepare(value)
+	var shared *Shared
+	if _, written := calm.(*ast.ConstantNode); written { // not a list that is made where it is used
+		shared = c.scope.Shared
+	}
+	ready, err := shared.prepared(value, prepare)
 	if err != nil {
 		c.report(node, "%v", err)
 		return calm

@@ -31,6 +31,10 @@ type Scope struct {
 	// Keys are the only keys that some of the Names have, so that another one
 	// written out is a mistake; a name that is not in it may have any.
 	Keys map[string][]string
+
+	// Shared, if not nil, holds what expressions of one file have in common, so
+	// that it is made once.
+	Shared *Shared
 }
 
 // Program is a compiled expression: expr's VM on the calm tree (see calm.go).
@@ -88,6 +92,7 @@ func compile(at span, source string, scope Scope) (*Program, Problems) {
 		}
 		return nil, append(names.problems, at.syntax(source, err))
 	}
+	scope.Shared = nil // it is not safe for concurrent use
 	return &Program{source: source, scope: scope, tree: tree.Node, linked: program}, names.problems
 }
 
@@ -108,11 +113,18 @@ func link(at span, node ast.Node, source file.Source, scope Scope) (linked, erro
 }
 
 // config is expr's configuration for a scope: the names, all of unknown type,
-// and the functions. A new one each time: it holds a cache that is not safe for
-// concurrent use.
+// and the functions. It holds a cache that is not safe for concurrent use, so it
+// is a new one each time, but for those who share.
 func config(scope Scope) *conf.Config {
+	if scope.Shared != nil {
+		return scope.Shared.config(scope.Names)
+	}
+	return newConfig(scope.Names)
+}
+
+func newConfig(names []string) *conf.Config {
 	env := types.Map{budgetName: types.Any}
-	for _, name := range scope.Names {
+	for _, name := range names {
 		env[name] = types.Any
 	}
 	cfg := conf.CreateNew()
@@ -208,6 +220,9 @@ func (s span) syntax(source string, err error) Problem {
 
 // danglingSemicolon finds a ; that ends an expression: expr passes over it.
 func (s span) danglingSemicolon(source string) (Problem, bool) {
+	if !strings.Contains(source, ";") { // most do not: lexing again costs as much as parsing
+		return Problem{}, false
+	}
 	tokens, err := lexer.Lex(file.NewSource(source))
 	if err != nil || len(tokens) < 2 || !tokens[len(tokens)-2].Is(lexer.Operator, ";") { // the last is EOF
 		return Problem{}, false

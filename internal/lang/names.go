@@ -196,13 +196,23 @@ func (n *names) severities(node *ast.BinaryNode) {
 	}
 }
 
+// severityNamed gives the severity of a name in an expression.
+func severityNamed(name string) (responder.Severity, bool) {
+	for _, s := range responder.Severities() {
+		if s.String() == name {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
 func (n *names) isSeverity(node ast.Node) bool {
 	id, ok := node.(*ast.IdentifierNode)
 	if !ok {
 		return false
 	}
-	_, err := responder.ParseSeverity(id.Value)
-	return err == nil || id.Value == "severity" && n.names["severity"]
+	_, named := severityNamed(id.Value)
+	return named || id.Value == "severity" && n.names["severity"]
 }
 
 // children gives the direct parts of a node. Nodes may be shared between parents.

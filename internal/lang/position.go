@@ -163,14 +163,7 @@ func (c *cursor) skip(n int) {
 
 // from gives the file's content from a line and column (1-based) on.
 func (f *File) from(line, column int) string {
-	rest := string(f.Data)
-	for ; line > 1; line-- {
-		i := strings.IndexByte(rest, '\n')
-		if i < 0 {
-			return ""
-		}
-		rest = rest[i+1:]
-	}
+	rest := f.behind(line)
 	for ; column > 1 && rest != ""; column-- {
 		_, size := utf8.DecodeRuneInString(rest)
 		rest = rest[size:]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -12,7 +13,28 @@ import (
 // File is a source of texts: a YAML file, or the command line.
 type File struct {
 	Name string // as shown to people
-	Data []byte
+	Data []byte // not to be changed once a problem or a position was asked for
+
+	once  sync.Once
+	text  string
+	lines []int // where each begins
+}
+
+// behind gives the file's content from line n (1-based) on, "" if it has none.
+// The lines are looked for once: a file of many rules is asked for all of them.
+func (f *File) behind(n int) string {
+	f.once.Do(func() {
+		f.text, f.lines = string(f.Data), []int{0}
+		for i, c := range f.Data {
+			if c == '\n' {
+				f.lines = append(f.lines, i+1)
+			}
+		}
+	})
+	if n < 1 || n > len(f.lines) {
+		return ""
+	}
+	return f.text[f.lines[n-1]:]
 }
 
 // Text is a text and where it was written. Only Value is required.
@@ -171,16 +193,6 @@ func (f *File) line(n int) string {
 	if f == nil || n < 1 {
 		return ""
 	}
-	rest := f.Data
-	for ; n > 1; n-- {
-		i := slices.Index(rest, '\n')
-		if i < 0 {
-			return ""
-		}
-		rest = rest[i+1:]
-	}
-	if i := slices.Index(rest, '\n'); i >= 0 {
-		rest = rest[:i]
-	}
-	return strings.TrimRight(string(rest), "\r")
+	line, _, _ := strings.Cut(f.behind(n), "\n")
+	return strings.TrimRight(line, "\r")
 }
