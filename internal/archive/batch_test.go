@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,36 @@ func unpacked(name string, data []byte) iter.Seq2[Record, error] {
 	}
 }
 
+// sameElements holds batches against Read: without damage they give the same;
+// with it, all that Read gives, and perhaps what Read takes to be lost with it.
+func sameElements(t *testing.T, in []byte) {
+	t.Helper()
+	got, want := list(t, "/", unpacked("f", in)), list(t, "/", Read(t.Context(), "f", bytes.NewReader(in)))
+	damaged := func(line string) bool { return strings.HasPrefix(line, "! ") }
+	if !slices.ContainsFunc(want, damaged) {
+		same(t, got, want)
+		return
+	}
+	if !slices.ContainsFunc(got, damaged) {
+		t.Errorf("the damage is not seen:\n  %s", strings.Join(want, "\n  "))
+	}
+	raw := func(line string) string { return strings.SplitN(line, " ", 3)[2] }
+	next := 0
+	for _, line := range got {
+		if next < len(want) && damaged(want[next]) {
+			next++
+		}
+		if next < len(want) && !damaged(line) && raw(line) == raw(want[next]) {
+			next++
+		}
+	}
+	for ; next < len(want); next++ {
+		if !damaged(want[next]) {
+			t.Fatalf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
+	}
+}
+
 func TestBatches(t *testing.T) {
 	long := `{"pad":"` + strings.Repeat("x", batchBytes+1) + `"}`
 	for name, in := range map[string]string{
@@ -41,12 +72,12 @@ func TestBatches(t *testing.T) {
 		"as many as hold":    strings.Repeat("{}\n", batchElements),
 		"a long one between": "{}\n" + long + "\n{}\n",
 		"damage between":     "{}\n{\"a\":\n{\"a\":tru}\n{}\n",
-		"damage at the end":  `{"Records":[{},{"a":}]}`,
+		"damage in an array": `{"Records":[{},{"a":},{}]}`,
 		"zipped":             zip(t, strings.Repeat("{}\n", 5)),
 		"zipped, cut off":    zip(t, "{}\n")[:12],
 	} {
 		t.Run(name, func(t *testing.T) {
-			same(t, list(t, "/", unpacked("f", []byte(in))), list(t, "/", Read(t.Context(), "f", strings.NewReader(in))))
+			sameElements(t, []byte(in))
 		})
 	}
 }

@@ -91,6 +91,63 @@ func (s *scanner) walk(data []byte) (n int, done bool, err error) {
 	return n, false, nil
 }
 
+// balanced finds the end of the object or array that data begins with, by its
+// quotes and brackets alone: an element on one line whose end is held. Anything
+// else, ok false, is for a scanner, and whether it is JSON for who reads it.
+func balanced(data []byte) (n int, ok bool) {
+	if len(data) == 0 || brackets[data[0]] != opening {
+		return 0, false
+	}
+	depth := 0
+	for n < len(data) {
+		switch brackets[data[n]] {
+		case plainByte:
+			n++
+		case opening:
+			depth++
+			n++
+		case closing:
+			n++
+			if depth--; depth <= 0 {
+				return n, depth == 0
+			}
+		case quote:
+			for n++; ; n += 2 {
+				n += plain(data[n:])
+				if n >= len(data)-1 || data[n] < ' ' {
+					return 0, false
+				}
+				if data[n] == '"' {
+					break
+				}
+			}
+			n++
+		default:
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// bracket is what a byte means to balanced.
+type bracket byte
+
+const (
+	plainByte bracket = iota
+	opening
+	closing
+	quote
+	control // line ends among them
+)
+
+var brackets = func() (brackets [256]bracket) {
+	for c := range ' ' {
+		brackets[c] = control
+	}
+	brackets['{'], brackets['['], brackets['}'], brackets[']'], brackets['"'] = opening, opening, closing, closing, quote
+	return brackets
+}()
+
 // plain counts the bytes before the first quote, backslash or control
 // character, eight at a time.
 func plain(data []byte) int {
