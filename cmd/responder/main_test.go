@@ -59,7 +59,11 @@ func (c *cli) app(stdin io.Reader, stdout, stderr io.Writer) *app {
 
 // args adds the folder's rules and flows.
 func (c *cli) args(args []string) []string {
-	return append(args, "--rules", filepath.Join(c.dir, "rules.yml"), "--flows", filepath.Join(c.dir, "flows.yml"))
+	args = append(args, "--rules", filepath.Join(c.dir, "rules.yml"))
+	if len(args) > 0 && args[0] == "replay" { // which asks flows if they are named
+		return args
+	}
+	return append(args, "--flows", filepath.Join(c.dir, "flows.yml"))
 }
 
 // run runs a command line and wants an exit code.

@@ -21,7 +21,7 @@ func (a *app) replayCommand() *cobra.Command {
 		Long: "Evaluates the rules on the events of files, folders, patterns and s3://bucket/prefix, .gz or\nnot: CloudTrail's {\"Records\": […]}, JSON lines, arrays, EventBridge events. Nothing is stored\nand nothing acts.\n\n" +
 			"  responder replay archive/ --since 2026-11-01 --rule RootLogin\n" +
 			"  responder replay s3://trail/AWSLogs/ --since 2026-11-01 --until 2026-12-01 --summary\n\n" +
-			"--summary leaves the findings out and tells of each rule: how often, when, whose and from where.\n--format csv writes a table of either.",
+			"--flows FILE also goes through the flows for each finding, dry.\n--summary leaves the findings out and tells of each rule: how often, when, whose and from where.\n--format csv writes a table of either.",
 		Annotations: map[string]string{formats: "text json csv"},
 		Args:        args(1, -1, "at least one path"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,6 +35,7 @@ func (a *app) replayCommand() *cobra.Command {
 			if !r.until.IsZero() && !r.since.Before(r.until) {
 				return usagef("--since %s is not before --until %s", since, until)
 			}
+			r.withFlows = cmd.Flags().Changed("flows")
 			return r.run(cmd.Context(), args, only)
 		},
 	}
@@ -64,11 +65,13 @@ type replay struct {
 	*app
 	since, until time.Time
 	summaryOnly  bool
+	withFlows    bool
 
 	rules    *detect.Rules
 	within   func(time.Time) bool // nil, or whether a time is wanted
 	progress *progress
 	teller   replayTeller
+	acted    *replayFlows // nil: flows are not asked
 	seen     replaySeen
 }
 
@@ -83,13 +86,11 @@ func (r *replay) window() func(time.Time) bool {
 }
 
 func (r *replay) run(ctx context.Context, paths, only []string) error {
-	rules, problems := wiring.LoadRules(r.app.rules, r.catalogue(nil))
-	r.tellProblems(problems, false)
-	if rules == nil {
-		return &inputError{fmt.Errorf("%s in %s", count(len(problems.Errors()), "error"), r.app.rules)}
+	rules, err := r.loadRules()
+	if err != nil {
+		return err
 	}
 	if len(only) > 0 {
-		var err error
 		if rules, err = rules.Only(only...); err != nil {
 			return &usageError{err}
 		}
@@ -105,11 +106,11 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 		return err
 	}
 	began := r.now()
-	if err := (&assembly{files: files, ahead: readAhead(paths), judge: r.judge, take: r.take}).run(ctx); err != nil {
+	if err := (&assembly{files: files, ahead: readAhead(paths), judge: r.judge, take: func(p *portion) error { return r.take(ctx, p) }}).run(ctx); err != nil {
 		return err
 	}
 	r.progress.clear()
-	if err := r.teller.end(r.seen.report(r.now().Sub(began), ctx.Err() == nil)); err != nil {
+	if err := r.teller.end(r.report(r.now().Sub(began), ctx.Err() == nil)); err != nil {
 		return err
 	}
 	if err := interrupted(ctx, r.seen.records+r.seen.damaged, "record"); err != nil {
@@ -119,4 +120,23 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 		return &inputError{fmt.Errorf("%s could not be read", damaged(r.seen.damaged))}
 	}
 	return nil
+}
+
+// loadRules loads the rules and, if they are asked for, what flows make of their
+// findings.
+func (r *replay) loadRules() (*detect.Rules, error) {
+	if !r.withFlows {
+		rules, problems := wiring.LoadRules(r.app.rules, r.catalogue(nil))
+		r.tellProblems(problems, false)
+		if rules == nil {
+			return nil, &inputError{fmt.Errorf("%s in %s", count(len(problems.Errors()), "error"), r.app.rules)}
+		}
+		return rules, nil
+	}
+	definitions, err := r.load()
+	if err != nil {
+		return nil, err
+	}
+	r.acted, err = r.replayFlows(definitions)
+	return definitions.Rules, err
 }

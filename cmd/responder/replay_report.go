@@ -59,7 +59,8 @@ type replayReport struct {
 	Damaged    int          `json:"damaged"`  // files and records
 	Complete   bool         `json:"complete"` // false if it was interrupted
 	Seconds    float64      `json:"seconds"`
-	Rules      []ruleReport `json:"rules"` // those with findings, the most frequent first
+	Rules      []ruleReport `json:"rules"`           // those with findings, the most frequent first
+	Flows      []flowReport `json:"flows,omitempty"` // with --flows: what they would have done
 }
 
 type ruleReport struct {
@@ -76,10 +77,11 @@ type ruleReport struct {
 // mostCommon is how many actors and addresses of a rule are told.
 const mostCommon = 5
 
-func (s *replaySeen) report(took time.Duration, complete bool) replayReport {
+func (r *replay) report(took time.Duration, complete bool) replayReport {
+	s := &r.seen
 	report := replayReport{
 		Events: s.records - s.skipped, Skipped: s.skipped, Matched: s.matched, Findings: s.findings,
-		RuleErrors: s.ruleErrors, Damaged: s.damaged, Complete: complete, Seconds: took.Seconds(), Rules: []ruleReport{},
+		RuleErrors: s.ruleErrors, Damaged: s.damaged, Complete: complete, Seconds: took.Seconds(), Rules: []ruleReport{}, Flows: r.acted.report(),
 	}
 	for name, of := range s.rules {
 		report.Rules = append(report.Rules, ruleReport{

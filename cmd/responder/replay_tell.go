@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 
 // take counts and tells what came of a batch. It is called in the order of the
 // records, by one goroutine.
-func (r *replay) take(p *portion) error {
+func (r *replay) take(ctx context.Context, p *portion) error {
 	r.progress.add(p.batch.Len())
 	r.seen.records += p.records
 	r.seen.skipped += p.skipped
@@ -37,6 +38,11 @@ func (r *replay) take(p *portion) error {
 			r.progress.clear()
 			if err := r.teller.finding(j, f); err != nil {
 				return err
+			}
+			if r.acted != nil {
+				if err := r.acted.see(ctx, f); err != nil && ctx.Err() == nil {
+					return err
+				}
 			}
 		}
 	}
@@ -177,6 +183,7 @@ func (t replayText) end(report replayReport) error {
 			}
 		}
 	}
+	t.tellFlows(report.Flows)
 	return nil
 }
 

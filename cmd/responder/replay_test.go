@@ -246,3 +246,38 @@ func TestProgressTellsWhatIsLeft(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestReplayFlows(t *testing.T) {
+	c := newCLI(t)
+	c.write("rules.yml", "rules:\n  All: {when: 'true', resources: ['event.id']}\n")
+	c.write("flows.yml", `flows:
+  - name: told
+    rules: [All]
+    if: event.id != "e0"
+    cooldown: {for: 240h, by: rule}
+    sequential:
+      - SendGoogleChat: {webhookURL: "https://chat.example.com/x", message: "{{ event.id }}"}
+      - wait: 1h
+      - SendGoogleChat: {webhookURL: "https://chat.example.com/x", message: "later"}
+`)
+	c.write("in.jsonl", records(60, "e")) // of twenty days, one after the other, three times over
+	in := filepath.Join(c.dir, "in.jsonl")
+	flows := filepath.Join(c.dir, "flows.yml")
+	out, _ := c.run(exitDone, "replay", in, "--flows", flows, "--summary", "--format", "json")
+	var report replayReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Flows) != 1 {
+		t.Fatalf("%+v", report)
+	}
+	told := report.Flows[0]
+	if told.Runs != 59 || told.Unmet != 1 || told.Quiet == 0 || len(told.Steps) != 2 || told.Steps[0].Would+told.Quiet != 59 {
+		t.Errorf("%+v", told)
+	}
+	out, _ = c.run(exitDone, "replay", in, "--flows", flows, "--summary")
+	c.has(out, "What the flows of "+flows+" would have done", "59 runs", "1 left out by its condition", "kept quiet by its cooldown", "SendGoogleChat")
+	if out, _ = c.run(exitDone, "replay", in, "--summary"); strings.Contains(out, "flows of") {
+		t.Error("flows are told though nobody asked")
+	}
+}
