@@ -46,7 +46,7 @@ func (a *ec2InstanceAlive) Describe(call responder.Call) string {
 
 // Describe implements responder.Describer.
 func (a *ec2TerminateInstances) Describe(call responder.Call) string {
-	return "terminate " + inline(plain(call.Params["ids"]))
+	return "terminate " + inline(plain(call.Params["ids"])) + afterSnapshots(call)
 }
 
 // headline is what a notice says first, quoted.

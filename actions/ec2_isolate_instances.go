@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skycrafters/responder"
 )
@@ -16,8 +15,6 @@ const (
 	interfaceARN     = "arn:${AWS::Partition}:ec2:*:${AWS::AccountId}:network-interface/*"
 	securityGroupARN = "arn:${AWS::Partition}:ec2:*:${AWS::AccountId}:security-group/*"
 	vpcARN           = "arn:${AWS::Partition}:ec2:*:${AWS::AccountId}:vpc/*"
-	volumeARN        = "arn:${AWS::Partition}:ec2:*:${AWS::AccountId}:volume/*"
-	snapshotARN      = "arn:${AWS::Partition}:ec2:*::snapshot/*" // snapshots are of no account
 )
 
 // ec2IsolateInstances cuts instances off the network.
@@ -32,8 +29,7 @@ func (a *ec2IsolateInstances) Spec() responder.Spec {
 		Kind: responder.Repair,
 		Doc: "Cuts EC2 instances in the event's account and region off the network: all their network interfaces get one security group, " + isolationName +
 			", which has no rules and is made where a VPC has none. The instances run on, their role included.",
-		Params: append(instanceParams(), responder.Param{
-			Name: "snapshot", Type: responder.BoolParam, Doc: "Whether snapshots of the instances' volumes are made first, tagged `" + snapshotStep + "` with run and step."}),
+		Params: append(instanceParams(), snapshotParam()),
 		Result: map[string]string{
 			"isolated":  "ids of the instances that this attempt cut off, wholly or the rest of them",
 			"already":   "ids of the instances that were cut off",
@@ -49,21 +45,14 @@ func (a *ec2IsolateInstances) Spec() responder.Spec {
 
 // isolatePermissions are what a call needs, on what it names or on all.
 func isolatePermissions(instances, interfaces, groups, vpcs, volumes, snapshots []string, snapshot bool) []responder.Permission {
-	describe := []string{"ec2:DescribeInstances", "ec2:DescribeSecurityGroups"}
-	if snapshot {
-		describe = append(describe, "ec2:DescribeSnapshots")
-	}
 	needs := []responder.Permission{
-		{Actions: describe, Resources: []string{"*"}},
+		{Actions: []string{"ec2:DescribeInstances", "ec2:DescribeSecurityGroups"}, Resources: []string{"*"}},
 		{Actions: []string{"ec2:ModifyNetworkInterfaceAttribute"}, Resources: slices.Concat(instances, interfaces, groups)},
 		{Actions: []string{"ec2:CreateSecurityGroup"}, Resources: slices.Concat(groups, vpcs)},
 		{Actions: []string{"ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"}, Resources: groups},
 	}
 	if snapshot {
-		needs = append(needs,
-			responder.Permission{Actions: []string{"ec2:CreateSnapshots"}, Resources: slices.Concat(instances, volumes, snapshots)},
-			responder.Permission{Actions: []string{"ec2:CreateTags"}, Resources: snapshots,
-				Condition: map[string]map[string]string{"StringEquals": {"ec2:CreateAction": "CreateSnapshots"}}})
+		needs = append(needs, snapshotPermissions(instances, volumes, snapshots)...)
 	}
 	return needs
 }
@@ -122,7 +111,7 @@ func (a *ec2IsolateInstances) Do(ctx context.Context, call responder.Call) (resp
 	var kept error
 	if flag(call, "snapshot") {
 		var made []string
-		made, kept = c.snapshot(ctx, call)
+		made, _, kept = c.snapshot(ctx, call, "isolated")
 		put(result, "snapshots", made)
 	}
 	open := c.open()
@@ -220,9 +209,7 @@ func (a *ec2IsolateInstances) Survey(ctx context.Context, call responder.Call) (
 		if err != nil {
 			return responder.Survey{}, err
 		}
-		if len(missing) > 0 {
-			survey.Lasting = append(survey.Lasting, "snapshots of the volumes of "+listed(missing)+", which are kept and cost money")
-		}
+		survey.Lasting = append(survey.Lasting, keptSnapshots(missing)...)
 	}
 	return survey, nil
 }
@@ -248,62 +235,5 @@ func (a *ec2IsolateInstances) Needs(call responder.Call) []responder.Permission 
 
 // Describe implements responder.Describer.
 func (a *ec2IsolateInstances) Describe(call responder.Call) string {
-	would := "isolate " + inline(plain(call.Params["ids"]))
-	if flag(call, "snapshot") {
-		would += ", after snapshots of their volumes"
-	}
-	return would
-}
-
-// snapshotStep and snapshotInstance are the tags by which a step knows the
-// snapshots again that it has made.
-const (
-	snapshotStep     = "responder:step"
-	snapshotInstance = "responder:instance"
-)
-
-// unkept gives the instances with volumes that this step has made no snapshots of.
-func (c cutOff) unkept(ctx context.Context, call responder.Call) ([]string, error) {
-	kept := map[string]bool{}
-	pages := ec2.NewDescribeSnapshotsPaginator(c.api, &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}, Filters: []types.Filter{ec2Filter("tag:"+snapshotStep, call.Key)}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, awsError("ec2:DescribeSnapshots", err, reads)
-		}
-		for _, snapshot := range page.Snapshots {
-			kept[ec2Tags(snapshot.Tags)[snapshotInstance]] = true
-		}
-	}
-	return slices.DeleteFunc(c.there(), func(id string) bool {
-		return kept[id] || !slices.ContainsFunc(c.known[id].BlockDeviceMappings, func(d types.InstanceBlockDeviceMapping) bool { return d.Ebs != nil })
-	}), nil
-}
-
-// snapshot makes snapshots of all volumes of each instance, at one moment, unless
-// an attempt before has. It does not wait for them to be complete.
-func (c cutOff) snapshot(ctx context.Context, call responder.Call) (made []string, err error) {
-	missing, err := c.unkept(ctx, call)
-	if err != nil {
-		return nil, err
-	}
-	_, err = each(ctx, missing, func(ctx context.Context, id string) error {
-		out, err := c.api.CreateSnapshots(ctx, &ec2.CreateSnapshotsInput{
-			InstanceSpecification: &types.InstanceSpecification{InstanceId: &id},
-			Description:           aws.String("Made by Responder before it isolated " + id),
-			TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSnapshot, Tags: []types.Tag{
-				{Key: aws.String(snapshotStep), Value: &call.Key}, {Key: aws.String(snapshotInstance), Value: &id}}}},
-		})
-		switch {
-		case hasCode(err, "InvalidInstanceID.NotFound"): // gone meanwhile
-			return nil
-		case err != nil:
-			return awsError("ec2:CreateSnapshots", err, mutates)
-		}
-		for _, snapshot := range out.Snapshots {
-			made = append(made, aws.ToString(snapshot.SnapshotId))
-		}
-		return nil
-	})
-	return made, err
+	return "isolate " + inline(plain(call.Params["ids"])) + afterSnapshots(call)
 }

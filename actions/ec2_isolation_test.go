@@ -83,6 +83,51 @@ func TestEC2IsolateKeepsVolumes(t *testing.T) {
 	}
 }
 
+// TestEC2TerminateKeepsVolumes: an instance whose volumes cannot be kept stays, and
+// the others go.
+func TestEC2TerminateKeepsVolumes(t *testing.T) {
+	for _, tt := range []struct {
+		fails []error
+		is    func(error) bool
+		made  int
+		gone  []string // after the attempt
+	}{
+		{nil, nil, 2, []string{one, two}},
+		{[]error{awsErr("UnauthorizedOperation"), awsErr("UnauthorizedOperation")}, isPermanent, 0, nil},
+		{[]error{awsErr("UnauthorizedOperation")}, isPermanent, 1, []string{two}},
+		{[]error{nil, awsErr("RequestLimitExceeded")}, isTransient, 1, []string{one}},
+		{[]error{errors.New("EOF")}, isUnknown, 0, nil},
+	} {
+		f := newFakeEC2()
+		f.fails["CreateSnapshots"] = tt.fails
+		repair, call := f.catalogue()["EC2TerminateInstances"], ec2Call(map[string]any{"ids": []any{one, two}, "snapshot": true})
+		call.Key = "run-1/2"
+		result, err := repair.Do(t.Context(), call)
+		if tt.is == nil && (err != nil || len(result["snapshots"].([]string)) != 2) || tt.is != nil && (!tt.is(err) || !strings.Contains(err.Error(), "instances whose volumes cannot be kept are left as they are: ")) {
+			t.Errorf("%v: got %v, %v", tt.fails, result, err)
+		}
+		for _, id := range []string{one, two} {
+			if gone := f.states[id] != running; gone != slices.Contains(tt.gone, id) {
+				t.Errorf("%v: %s is %s", tt.fails, id, f.states[id])
+			}
+		}
+		want := responder.VerdictDone
+		if len(tt.gone) < 2 {
+			want = responder.VerdictNotDone
+		}
+		if verdict, err := verify(t, repair, call); len(f.snapshots) != tt.made || verdict != want || err != nil {
+			t.Errorf("%v: %d snapshots, verified as %v, %v", tt.fails, len(f.snapshots), verdict, err)
+		}
+		if _, err := repair.Do(t.Context(), call); err != nil || len(f.snapshots) != 2 || f.states[one] == running || f.states[two] == running {
+			t.Errorf("%v: the next attempt: %v, %v", tt.fails, f.snapshots, err)
+		}
+	}
+	f := newFakeEC2()
+	if _, err := f.catalogue()["EC2TerminateInstances"].Do(t.Context(), ec2Call(map[string]any{"ids": []any{one}})); err != nil || len(f.snapshots) > 0 {
+		t.Errorf("nobody asked for snapshots: %v, %v", f.snapshots, err)
+	}
+}
+
 func TestEC2IsolateHalfWay(t *testing.T) {
 	for _, tt := range []struct {
 		op    string

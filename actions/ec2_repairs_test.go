@@ -26,8 +26,8 @@ var ec2Repairs = map[string]struct {
 	goneSay string           // the error of Do where it is gone; "" means a success
 	also    []string         // what it may have to ask, besides
 }{
-	"EC2TerminateInstances": {params: map[string]any{"ids": []any{one, two}}, touches: []string{"instance/" + one, "instance/" + two}, lasts: true,
-		would: "terminate " + one + ", " + two, gone: noInstances},
+	"EC2TerminateInstances": {params: map[string]any{"ids": []any{one, two}, "snapshot": true}, touches: []string{"instance/" + one, "instance/" + two}, lasts: true,
+		would: "terminate " + one + ", " + two + ", after snapshots of their volumes", gone: noInstances, also: []string{"CreateTags"}},
 	"EC2StopInstances": {params: map[string]any{"ids": []any{one, two}}, touches: []string{"instance/" + one, "instance/" + two}, lasts: true,
 		would: "stop " + one + ", " + two, gone: noInstances},
 	"EC2StartInstances": {params: map[string]any{"ids": []any{three, four}}, touches: []string{"instance/" + three, "instance/" + four},
@@ -212,7 +212,7 @@ func TestEC2RepairsOfNothing(t *testing.T) {
 		r.gone(f)
 		repair, call := f.catalogue()[name], ec2Call(r.params)
 		found, err := survey(t, repair, call)
-		if _, ofInstances := call.Params["ids"]; ofInstances && strings.HasPrefix(r.touches[0], "instance/") { // they may only not be known yet
+		if !strings.HasPrefix(r.touches[0], "security-group/") { // they may only not be known yet
 			for i, target := range found.Targets {
 				if !strings.HasSuffix(target.ARN, r.touches[i]) || !target.TagsUnknown {
 					t.Errorf("%s: found %+v", name, target)

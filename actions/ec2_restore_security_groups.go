@@ -169,27 +169,29 @@ func (a *ec2RestoreSecurityGroups) Verify(ctx context.Context, call responder.Ca
 	return verdict(len(others) == 0, err)
 }
 
-// Survey implements responder.Surveyor.
+// Survey implements responder.Surveyor. An interface that is not found may be when
+// it is acted on, so it is a target, too.
 func (a *ec2RestoreSecurityGroups) Survey(ctx context.Context, call responder.Call) (responder.Survey, error) {
 	found, err := a.find(ctx, a, call)
 	if err != nil {
 		return responder.Survey{}, err
 	}
 	var survey responder.Survey
-	others, _, _ := found.split()
+	others, _, missing := found.split()
 	var had []string
 	for _, w := range found.wanted {
 		known, ok := found.known[w.id]
-		if !ok {
-			continue
-		}
-		survey.Targets = append(survey.Targets, ec2Target(call, "network-interface", w.id, known.TagSet))
+		target := ec2Target(call, "network-interface", w.id, known.TagSet)
+		target.TagsUnknown = !ok
+		survey.Targets = append(survey.Targets, target)
 		if slices.Contains(others, w.id) {
 			had = append(had, interfaceGroups{w.id, groupIDs(known.Groups)}.String())
 		}
 	}
+	survey.Found = map[string]any{}
+	put(survey.Found, "missing", missing)
 	if len(had) > 0 {
-		survey.Found = map[string]any{"security_groups": had}
+		survey.Found["security_groups"] = had
 		survey.Undo = []responder.Binding{{Action: "EC2RestoreSecurityGroups", Params: map[string]any{"interfaces": had}}}
 	}
 	return survey, nil

@@ -2,6 +2,8 @@ package actions
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -24,18 +26,20 @@ func (a *ec2TerminateInstances) Spec() responder.Spec {
 		Kind: responder.Repair,
 		Doc: "Terminates EC2 instances in the event's account and region; one that is protected against termination stays, " +
 			"the others go, and the step fails naming it.",
-		Params: instanceParams(),
+		Params: append(instanceParams(), snapshotParam()),
 		Result: map[string]string{
 			"terminated": "ids of the instances that this attempt terminated",
 			"already":    "ids of the instances that were terminated or shutting down",
 			"missing":    "ids that EC2 does not know (any more)",
+			"snapshots":  "ids of the snapshots that this attempt made",
 		},
-		Permissions: statePermissions(terminateActions...),
-		Inverse:     "Nothing: the instance is gone, and the volumes that are deleted with it.",
+		Permissions: append(statePermissions(terminateActions...), snapshotPermissions([]string{instanceARN}, []string{volumeARN}, []string{snapshotARN})...),
+		Inverse:     "Nothing: the instance is gone, and the volumes that are deleted with it; of those that were asked for, snapshots stay.",
 	}
 }
 
-// Do implements responder.Action. It can be repeated.
+// Do implements responder.Action. It can be repeated. An instance whose volumes
+// cannot be kept, where they shall be, stays.
 func (a *ec2TerminateInstances) Do(ctx context.Context, call responder.Call) (responder.Result, error) {
 	found, err := a.find(ctx, a, call)
 	if err != nil {
@@ -45,11 +49,20 @@ func (a *ec2TerminateInstances) Do(ctx context.Context, call responder.Call) (re
 		_, err := found.api.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids})
 		return err
 	}}
-	c.all(ctx, found.there())
-	if err := c.err(ctx); err != nil {
+	going, result := found.there(), responder.Result{}
+	var kept error
+	if flag(call, "snapshot") {
+		made, left, err := found.snapshot(ctx, call, "terminated")
+		put(result, "snapshots", made)
+		if kept = err; err != nil {
+			kept = fmt.Errorf("instances whose volumes cannot be kept are left as they are: %w", err)
+			going = slices.DeleteFunc(going, func(id string) bool { return slices.Contains(left, id) })
+		}
+	}
+	c.all(ctx, going)
+	if err := both(c.err(ctx), kept); err != nil {
 		return nil, err
 	}
-	result := responder.Result{}
 	put(result, "terminated", c.done)
 	put(result, "already", found.in(ended...))
 	put(result, "missing", append(found.in(""), c.missing...))
@@ -100,10 +113,22 @@ func (a *ec2TerminateInstances) Survey(ctx context.Context, call responder.Call)
 	if len(volumes) > 0 {
 		survey.Lasting = append(survey.Lasting, "volumes, which are deleted with them: "+listed(volumes))
 	}
+	if flag(call, "snapshot") {
+		missing, err := found.unkept(ctx, call)
+		if err != nil {
+			return responder.Survey{}, err
+		}
+		survey.Lasting = append(survey.Lasting, keptSnapshots(missing)...)
+	}
 	return survey, nil
 }
 
 // Needs implements responder.Narrower.
 func (a *ec2TerminateInstances) Needs(call responder.Call) []responder.Permission {
-	return a.needs(call, terminateActions...)
+	needs := a.needs(call, terminateActions...)
+	if len(needs) == 0 || !flag(call, "snapshot") {
+		return needs
+	}
+	volumes, _ := ec2ARNs(call, "volume", "*")
+	return append(needs, snapshotPermissions(needs[1].Resources, volumes, []string{"arn:${AWS::Partition}:ec2:" + call.Region + "::snapshot/*"})...)
 }

@@ -229,7 +229,7 @@ func TestMotoPrivate(t *testing.T) {
 		"EC2ShareImage":          {"ids": image, "with": "444455556666"},
 	} {
 		found, _ := doAndUndo(t, m.catalogue, name, m.call(params), world)
-		if len(found.Targets) != 1 {
+		if n := len(found.Targets); n != 1 && (n != 2 || !found.Targets[1].TagsUnknown || found.Found["snap-0123456789abcdef0"] != "missing") {
 			t.Errorf("%s: found %+v", name, found)
 		}
 	}

@@ -246,19 +246,21 @@ func (s sharing) set(ctx context.Context, found foundShares, share bool) (done, 
 	return slices.DeleteFunc(done, func(id string) bool { return slices.Contains(missing, id) }), same, missing, err
 }
 
-// survey says with whom things are shared, and what undoes the change of each.
+// survey says with whom things are shared, and what undoes the change of each. One
+// that is not found may be when it is acted on, so it is a target, too.
 func (s sharing) survey(call responder.Call, found foundShares, share bool, undo, param string) responder.Survey {
 	var survey responder.Survey
 	for _, id := range found.ids {
 		tags, ok := found.known[id]
-		if !ok {
-			continue
-		}
 		target := ec2Target(call, s.of.kind, id, tags)
-		target.ARN = "arn:" + partition(call.Region) + ":ec2:" + call.Region + "::" + s.of.kind + "/" + id
+		target.ARN, target.TagsUnknown = "arn:"+partition(call.Region)+":ec2:"+call.Region+"::"+s.of.kind+"/"+id, !ok
 		survey.Targets = append(survey.Targets, target)
 		if survey.Found == nil {
 			survey.Found = map[string]any{}
+		}
+		if !ok {
+			survey.Found[id] = "missing"
+			continue
 		}
 		survey.Found[id] = append([]string{}, found.with[id]...)
 		if change := found.change(id, share); len(change) > 0 {

@@ -360,9 +360,9 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 		return "It is what undoes EC2StopInstances, with the instances that ran before. One that is still stopping is tried again. " +
 			"An instance that is gone fails the step: that cannot be put back."
 	case "EC2MakeSnapshotPrivate":
-		return "Only the account's own snapshots are looked at; another's, or one that is gone, is no error. If one is refused, the others are done, and the step fails naming both."
+		return "Only the account's own snapshots are looked at; another's, or one that is gone, is no error; guards are asked about it all the same, for it may only not be seen yet. If one is refused, the others are done, and the step fails naming both."
 	case "EC2MakeImagePrivate":
-		return "Only the account's own images are looked at; another's, or one that is gone, is no error. In `from`, ARNs of organizations and of their units stand beside accounts. " +
+		return "Only the account's own images are looked at; another's, or one that is gone, is no error; guards are asked about it all the same. In `from`, ARNs of organizations and of their units stand beside accounts. " +
 			"The snapshots that an image is made of are shared on their own: EC2MakeSnapshotPrivate is for them. If one is refused, the others are done, and the step fails naming both."
 	case "EC2ShareSnapshot":
 		return "It is what undoes EC2MakeSnapshotPrivate, with those whom the snapshot was taken from; with whom it is shared, the author says, never an event. A snapshot that is gone fails the step, and the others are done."
@@ -389,7 +389,7 @@ it would know a mail that is sent again: where an answer is lost, it comes twice
 			"A group that is gone fails the step: that cannot be put back."
 	case "EC2TerminateInstances":
 		return "Instances that are gone or ending are no error. Where one protected instance would spare others, they are terminated one by one. " +
-			"Before a second try of unknown outcome, it is looked whether all are terminated, shutting down or unknown."
+			"Before a second try of unknown outcome, it is looked whether all are terminated, shutting down or unknown. With `snapshot`, an instance whose volumes cannot be kept stays, the others go, and the step fails saying so."
 	}
 	t.Fatalf("there are no notes on %s", name)
 	return ""
