@@ -28,6 +28,7 @@ type Info struct {
 	Disabled  bool
 	Check     string // the action bound, "" if none
 	Remediate string
+	When      string // the expression as written, "" if none
 }
 
 // Infos lists all rules, disabled ones too, in the order of the files.
@@ -40,6 +41,9 @@ func (r *rule) info() Info {
 	}
 	if r.remediate != nil {
 		info.Remediate = r.remediate.action
+	}
+	if r.when != nil {
+		info.When = r.when.String()
 	}
 	return info
 }

@@ -25,6 +25,7 @@ type RuleInfo struct {
 	Name         string
 	HasCheck     bool
 	HasRemediate bool
+	When         string // its expression, "" if that is not known
 }
 
 // Load reads flows.yml with all that belongs to it (see lang.ReadSources). A

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,6 +89,29 @@ func (s *stepper) besides(raw *rawFlow, steps []responder.Step) {
 			inside = owner(l.path)
 		}
 	})
+}
+
+// ofCalls are the words by which a rule's expression asks for what CloudTrail tells
+// of a call: who made it is among that.
+var ofCalls = regexp.MustCompile(`\b(action|actor|ok|denied|req|resp|userIdentity|eventName|eventSource)\b`)
+
+// actorless warns where people are asked about repairs for events that may not say
+// who caused them.
+func (s *stepper) actorless(raw *rawFlow, steps []responder.Step) {
+	asks := false
+	Walk(steps, func(_ string, step *responder.Step) { asks = asks || step.Ask != nil && !step.Ask.By.None() })
+	if !asks {
+		return
+	}
+	var rules []string
+	for _, r := range s.rules {
+		if r.When != "" && !ofCalls.MatchString(r.When) {
+			rules = append(rules, r.Name)
+		}
+	}
+	if len(rules) > 0 {
+		s.warnAt(raw.at.file, raw.at.value, "", "events of %s may not say who caused them: where they do not, nobody is kept from deciding about their own doing, and the question says so", listed(rules))
+	}
 }
 
 // isWithin reports whether a path is another's or of a step inside it.

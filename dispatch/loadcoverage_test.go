@@ -90,3 +90,28 @@ func TestIncludesArmNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestEventsWithoutAnActor: `check` says where people are asked about what nobody
+// may know who has caused.
+func TestEventsWithoutAnActor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		when, flow string
+		warns      bool
+	}{
+		"of a service":      {`event.source == "aws.guardduty" && event.detail.severity >= 7`, "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", true},
+		"a step asks":       {`event.source == "aws.guardduty"`, "repairs: live, sequential: [approve: {text: t, by: {cli: true}}, remediate: {}]", true},
+		"of calls":          {`action == "ec2:RunInstances" && ok`, "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", false},
+		"of records":        {`event.detail.eventName == "RunInstances"`, "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", false},
+		"not known":         {"", "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", false},
+		"nobody is asked":   {`event.source == "aws.guardduty"`, "repairs: live, sequential: [remediate: {}]", false},
+		"nothing is armed":  {`event.source == "aws.guardduty"`, "repairs: dry, sequential: [approve: {text: t, by: {cli: true}}, remediate: {}]", false},
+		"approvers for all": {`event.source == "aws.guardduty"`, "repairs: live, approvers: {cli: true}, sequential: [remediate: {}]", false},
+	} {
+		options := newWorld(t, "flows: []").options()
+		options.Rules = []RuleInfo{{Name: "Found", HasRemediate: true, When: tt.when}}
+		_, problems := Load(files(t, map[string]string{"flows.yml": "flows:\n  - {name: f, rule: Found, " + tt.flow + "}\n"}), "flows.yml", options)
+		if said := problems.Error(); problems.Err() != nil || strings.Contains(said, "events of Found may not say who caused them") != tt.warns || !tt.warns && said != "" {
+			t.Errorf("%s:\n%s", name, said)
+		}
+	}
+}

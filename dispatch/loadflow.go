@@ -190,5 +190,8 @@ func (l *loader) steps(raw *rawFlow, repairs responder.Repairs, rules []RuleInfo
 	if repairs == responder.RepairsLive { // where they are to be approved each is a question
 		s.besides(raw, steps)
 	}
+	if repairs.Armed() {
+		s.actorless(raw, steps)
+	}
 	return steps, s.fallback
 }

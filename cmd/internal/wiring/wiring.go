@@ -33,7 +33,7 @@ func Load(rulesPath, flowsPath string, catalogue responder.Catalogue) (*Definiti
 	if rules != nil {
 		infos = []dispatch.RuleInfo{}
 		for _, r := range rules.Infos() {
-			infos = append(infos, dispatch.RuleInfo{Name: r.Name, HasCheck: r.Check != "", HasRemediate: r.Remediate != ""})
+			infos = append(infos, dispatch.RuleInfo{Name: r.Name, HasCheck: r.Check != "", HasRemediate: r.Remediate != "", When: r.When})
 		}
 	}
 	dir, name := filepath.Split(flowsPath)
