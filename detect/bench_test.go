@@ -35,17 +35,29 @@ func BenchmarkEvaluate(b *testing.B) {
 		b.Fatal(problems)
 	}
 	for name, rules := range map[string]*Rules{"shipped": shipped, "100 rules": hundred} {
-		b.Run(name, func(b *testing.B) {
-			raw := []byte(call)
-			b.SetBytes(int64(len(raw)))
-			for b.Loop() {
+		for way, look := range map[string]func(raw []byte) error{
+			"engine": func(raw []byte) error {
+				_, err := rules.Look(raw)
+				return err
+			},
+			"VM alone": func(raw []byte) error {
 				e, err := responder.DecodeEvent(raw)
-				if err != nil {
-					b.Fatal(err)
+				if err == nil {
+					rules.Evaluate(e)
 				}
-				rules.Evaluate(e)
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
+				return err
+			},
+		} {
+			b.Run(name+"/"+way, func(b *testing.B) {
+				raw := []byte(call)
+				b.SetBytes(int64(len(raw)))
+				for b.Loop() {
+					if err := look(raw); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
 	}
 }

@@ -2,5 +2,5 @@
 // else in the same run: both sides take turns, and medians are compared, so that
 // a machine that is slow at times does not tell what is not so.
 //
-//	go test ./internal/benchmarks -run TestTable -table -v
+//	make bench
 package benchmarks

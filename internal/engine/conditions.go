@@ -121,9 +121,9 @@ func (c *compiler) joined(n *ast.BinaryNode, wanted bool) *need {
 // one is a need of a single condition.
 func one(is condition, odds float64) *need { return &need{[]condition{is}, odds} }
 
-// place gives the slot of the event that a node names. Where it is of a text in
-// lower or upper case and the event has no text there, the node fails, and the
-// slot is unknown.
+// place gives the slot of the event that a node names, for conditions. Of a text
+// in lower case that is the folded one, which is unknown where it differs, and
+// where the event has no text, for there the node fails.
 func (c *compiler) place(node ast.Node) (slot, bool) {
 	if p, ok := c.path(node); ok && p.loop == nil {
 		return p.slot, true
@@ -132,9 +132,9 @@ func (c *compiler) place(node ast.Node) (slot, bool) {
 	switch name {
 	case "spend":
 		return c.place(arguments[1])
-	case "calm lower", "calm upper":
+	case "calm lower":
 		if p, ok := c.path(arguments[0]); ok && p.loop == nil {
-			return c.cased(name, p.slot), true
+			return c.folded(p.slot), true
 		}
 	}
 	return 0, false

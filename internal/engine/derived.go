@@ -223,45 +223,20 @@ func (b *builder) account(name string) func() derivation {
 	}
 }
 
-// cased is a slot's text in lower or upper case: nil of nil, and unknown of what
-// is no text, for the function fails there.
-func (b *builder) cased(function string, of slot) slot {
-	change, first := strings.ToLower, byte('A')
-	if function == "calm upper" {
-		change, first = strings.ToUpper, 'a'
-	}
-	return b.derivedSlot(fmt.Sprint(function, of), func() derivation {
+// folded is a slot's text for conditions of which case is no part: an ASCII text
+// in lower case, nil of nil, and unknown of all else, for other letters fold in
+// ways of their own, and lower() of what is no text fails.
+func (b *builder) folded(of slot) slot {
+	return b.derivedSlot(fmt.Sprint("folded ", of), func() derivation {
 		return func(f *frame) value {
-			v := f.get(of)
-			switch {
+			switch v := f.get(of); {
 			case v.kind == isNil:
 				return value{}
-			case v.kind != isText:
+			case v.kind != isText || !isASCII(v.text):
 				return value{kind: unknown}
-			case !isASCII(v.text):
-				return textValue(change(v.text))
+			default:
+				return textValue(f.swapped(v.text, 'A'))
 			}
-			return textValue(f.swapped(v.text, first))
-		}
-	})
-}
-
-// folded is a slot's text for conditions of which case is no part: in lower case,
-// unknown where it is not ASCII, for there letters fold in ways of their own, and
-// nil of what is no text.
-func (b *builder) folded(of slot) slot {
-	return b.derivedSlot(fmt.Sprint("fold", of), func() derivation {
-		return func(f *frame) value {
-			v := f.get(of)
-			switch {
-			case v.kind == unknown:
-				return *v
-			case v.kind != isText:
-				return value{}
-			case !isASCII(v.text):
-				return value{kind: unknown}
-			}
-			return textValue(f.swapped(v.text, 'A'))
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -87,11 +88,10 @@ func (c *compiler) function(node ast.Node, name string, arguments []ast.Node) ev
 		return c.spend(arguments[1])
 	case "calm len":
 		return c.length(arguments[0])
-	case "calm lower", "calm upper":
-		if at, ok := c.place(node); ok {
-			return func(f *frame) *value { return f.get(at) }
-		}
-		return c.textual(arguments[0], map[string]func(string) string{"calm lower": strings.ToLower, "calm upper": strings.ToUpper}[name])
+	case "calm lower":
+		return c.cased(arguments[0], 'A', strings.ToLower)
+	case "calm upper":
+		return c.cased(arguments[0], 'a', strings.ToUpper)
 	case "hour":
 		if n, ok := arguments[1].(*ast.ConstantNode); ok {
 			if zone, ok := n.Value.(*time.Location); ok {
@@ -115,22 +115,44 @@ func (c *compiler) called(name string, arguments []ast.Node) eval {
 	for i, a := range arguments {
 		of[i] = c.eval(a)
 	}
-	own := c.own()
-	return func(f *frame) *value {
+	call := func(f *frame) value {
 		args := make([]any, len(of))
 		for i, e := range of {
 			var ok bool
 			if args[i], ok = e(f).any(); !ok {
-				return &unknownValue
+				return unknownValue
 			}
 		}
 		out, err := lang.Call(name, args...)
 		if err != nil {
-			return &unknownValue
+			return unknownValue
 		}
-		f.values[own] = constant(out)
+		return constant(out)
+	}
+	if key, ok := c.callKey(name, arguments); ok { // many rules ask the same of an event
+		at := c.derivedSlot(key, func() derivation { return call })
+		return func(f *frame) *value { return f.get(at) }
+	}
+	own := c.own()
+	return func(f *frame) *value {
+		f.values[own] = call(f)
 		return &f.values[own]
 	}
+}
+
+// callKey names a call of which all arguments are places in the event, or plain.
+func (c *compiler) callKey(name string, arguments []ast.Node) (key string, ok bool) {
+	key = "call " + name
+	for _, a := range arguments {
+		if p, ok := c.path(a); ok && p.loop == nil {
+			key += fmt.Sprintf("\x00at %d", p.slot)
+		} else if v, ok := literal(a); ok && v.kind < isTime {
+			key += fmt.Sprintf("\x00%d %d %v %s", v.kind, v.n, v.f, v.text)
+		} else {
+			return "", false
+		}
+	}
+	return key, true
 }
 
 // judged is a function that gives only true or false and has no closure of its
@@ -197,20 +219,23 @@ func (c *compiler) length(node ast.Node) eval {
 	}
 }
 
-// textual is a built-in that makes a text of a text, nil of nil, and fails for
-// anything else.
-func (c *compiler) textual(node ast.Node, made func(string) string) eval {
+// cased is lower and upper: nil of nil; of what is no text they fail. first is
+// the first of the letters that change.
+func (c *compiler) cased(node ast.Node, first byte, change func(string) string) eval {
 	of, own := c.eval(node), c.own()
 	return func(f *frame) *value {
 		v := of(f)
-		switch v.kind {
-		case isNil:
+		switch {
+		case v.kind == isNil:
 			return v
-		case isText:
-			f.values[own] = textValue(made(v.text))
-			return &f.values[own]
+		case v.kind != isText:
+			return &unknownValue
+		case isASCII(v.text):
+			f.values[own] = textValue(f.swapped(v.text, first))
+		default:
+			f.values[own] = textValue(change(v.text))
 		}
-		return &unknownValue
+		return &f.values[own]
 	}
 }
 
