@@ -2,7 +2,6 @@ package actions
 
 import (
 	"regexp"
-	"slices"
 
 	"github.com/skycrafters/responder"
 )
@@ -64,6 +63,10 @@ func keyIDs(call responder.Call) ([]string, error) {
 	return listTarget(call, "keys", accessKey, "access key ids")
 }
 
+// maxTargets is the most things that one call is about: as many as the limit
+// per_finding of a flow can let through.
+const maxTargets = 1000
+
 // listTarget reads a parameter that is a text of a form or a list of them, as a
 // set in the given order; of says what they are. One bad item makes the whole
 // *Permanent: it shows that the list is not what the flow's author takes it for.
@@ -80,6 +83,7 @@ func listTarget(call responder.Call, param string, form *regexp.Regexp, of strin
 		values = v
 	}
 	var items []string
+	seen := map[string]bool{}
 	for _, value := range values {
 		item, ok := value.(string)
 		switch {
@@ -87,12 +91,15 @@ func listTarget(call responder.Call, param string, form *regexp.Regexp, of strin
 			return nil, permanentf("no target: %s holds something that is not a text", param)
 		case !form.MatchString(item):
 			return nil, permanentf("no target: %s holds %s", param, malformed(item))
-		case !slices.Contains(items, item):
-			items = append(items, item)
+		case !seen[item]:
+			items, seen[item] = append(items, item), true
 		}
 	}
-	if len(items) == 0 {
+	switch {
+	case len(items) == 0:
 		return nil, permanentf("no target: %s is empty or not a list of %s", param, of)
+	case len(items) > maxTargets:
+		return nil, permanentf("%s names %d things, and an action takes %d at most: nothing was asked or done", param, len(items), maxTargets)
 	}
 	return items, nil
 }
