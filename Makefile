@@ -61,12 +61,13 @@ test-sam-local: ## Invoke each function with `sam local invoke` in a container (
 ROUNDS    ?= 500
 HISTORIES ?= 10000
 SEED      ?= 1
+EVENTS    ?= 100000
 
 .PHONY: test-faults
 test-faults: ## Kill, starve and damage the program, its store and its way to AWS (Python 3.11 with venv); what came of it is in dist/faults
 	@rm -rf dist/faults && mkdir -p dist/faults
 	@CGO_ENABLED=0 go build -tags faults -trimpath -ldflags "$(LDFLAGS)" -o dist/faults/responder ./cmd/responder
-	@ROUNDS=$(ROUNDS) HISTORIES=$(HISTORIES) SEED=$(SEED) ./scripts/test-faults.sh
+	@ROUNDS=$(ROUNDS) HISTORIES=$(HISTORIES) SEED=$(SEED) EVENTS=$(EVENTS) ./scripts/test-faults.sh
 
 ##@ For AWS
 

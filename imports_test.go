@@ -40,9 +40,10 @@ var rooms = map[string]struct{ own, others []string }{
 	"internal/emulator":       {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/stack":          {own: []string{""}, others: []string{"github.com/aws/"}},
 	"internal/forwarders":     {own: []string{"", "internal/stack"}, others: []string{"github.com/aws/", "golang.org/x/sync", "gopkg.in/yaml.v3"}},
-	"internal/simulation":     {}, // tests alone
-	"internal/benchmarks":     {}, // tests alone
-	"docs":                    {}, // tests alone
+	"internal/simulation":     {},                                                                                                    // tests alone
+	"internal/flood":          {own: []string{"", "detect", "dispatch", "internal/evidence"}, others: []string{"golang.org/x/sync"}}, // for tests alone
+	"internal/benchmarks":     {},                                                                                                    // tests alone
+	"docs":                    {},                                                                                                    // tests alone
 }
 
 // TestImports holds the direction of imports, over what is compiled: tests may

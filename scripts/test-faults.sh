@@ -5,7 +5,7 @@
 # where `go test ./docs -update` takes it.
 #
 # It needs Go and Python 3.11 with venv (installed as scripts/test-aws.sh does),
-# and is told how much by SEED, ROUNDS and HISTORIES; see the Makefile, which
+# and is told how much by SEED, ROUNDS, HISTORIES and EVENTS; see the Makefile, which
 # builds the program that is killed: as it is shipped, but for its named points.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +29,8 @@ suite() {
 suite ./cmd/responder -run '^Test(Killed|Fault)' -tags faults -seed "$SEED" -rounds "$ROUNDS"
 suite ./internal/sqlite -run '^Test(Killed|Fault)' -tags faults
 suite ./internal/simulation -run '^Test(Guarded)?Histories' -first "$SEED" -histories $((HISTORIES / 2)) # of each
+suite ./internal/flood -events "$EVENTS"
+suite ./internal/dynamodb -run '^TestEmulatedFlood'
 suite ./cmd/dispatch -run '^TestFault' -parallel 4
 
 phase_times
