@@ -92,3 +92,19 @@ func (w *world) retry(id string) {
 		w.t.Fatal(err)
 	}
 }
+
+// TestWalkRun leaves out what would be told of a question that a repair does not ask.
+func TestWalkRun(t *testing.T) {
+	_, _, run := asked(t, askingFlow)
+	visited := func() (paths []string) {
+		WalkRun(run, func(path string, _ *responder.Step) { paths = append(paths, path) })
+		return paths
+	}
+	if got := strings.Join(visited(), " "); got != "0 0.tell.0 1 2" {
+		t.Error(got)
+	}
+	run.Steps["1"] = &responder.StepState{Approval: &responder.Approval{}}
+	if got := strings.Join(visited(), " "); got != "0 0.tell.0 1 1.tell.0 2" {
+		t.Error(got)
+	}
+}

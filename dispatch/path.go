@@ -71,6 +71,27 @@ func Walk(steps []responder.Step, visit func(path string, step *responder.Step))
 	walk(list{"", steps}, visit)
 }
 
+// WalkRun visits the steps of a run as Walk does, but for the notices of a question
+// that a repair may come to ask, and has not.
+func WalkRun(run *responder.Run, visit func(path string, step *responder.Step)) {
+	Walk(run.Flow.Steps, func(path string, step *responder.Step) {
+		if asking, ok := told(path); ok {
+			at, state := locate(run.Flow.Steps, asking), run.Steps[asking]
+			asks := at.Kind == responder.StepApprove || at.Kind == responder.StepVeto
+			if !asks && (state == nil || state.Approval == nil) {
+				return
+			}
+		}
+		visit(path, step)
+	})
+}
+
+// told gives the path of the step whose question a notice tells of.
+func told(path string) (asking string, ok bool) {
+	at := strings.LastIndex(path, "."+branchTell+".")
+	return path[:max(at, 0)], at >= 0
+}
+
 func walk(l list, visit func(path string, step *responder.Step)) {
 	for i := range l.steps {
 		walkStep(child(l.path, i), &l.steps[i], visit)

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -70,12 +69,6 @@ func (p Previewing) Notices(flow responder.Flow, finding responder.Finding) ([]P
 		}
 	})
 	return all, nil
-}
-
-// told gives the path of the step whose question a notice tells of.
-func told(path string) (asking string, ok bool) {
-	at := strings.LastIndex(path, "."+branchTell+".")
-	return path[:max(at, 0)], at >= 0
 }
 
 // anew reports whether the question of a step is asked only where what was decided

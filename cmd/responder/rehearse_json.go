@@ -142,7 +142,7 @@ func (r *rehearsal) rehearsedLine(event responder.Event, finding *responder.Find
 			out.Cooldown.Error = w.Err.Error()
 		}
 	}
-	dispatch.Walk(run.Flow.Steps, func(path string, step *responder.Step) {
+	dispatch.WalkRun(run, func(path string, step *responder.Step) {
 		out.Steps = append(out.Steps, rehearsedStepLine(one, path, step))
 	})
 	for _, n := range needed(one, event.Account()) {

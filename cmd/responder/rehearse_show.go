@@ -99,7 +99,7 @@ func (r *rehearsal) tellFlow(event responder.Event, one *dispatch.Rehearsed) {
 	if w := one.Cooldown; w != nil {
 		r.fact("  ", "cooldown", windowText(w))
 	}
-	dispatch.Walk(one.Run.Flow.Steps, func(path string, step *responder.Step) { r.tellRehearsedStep(one, path, step) })
+	dispatch.WalkRun(one.Run, func(path string, step *responder.Step) { r.tellRehearsedStep(one, path, step) })
 	ends := string(one.Run.State)
 	if one.Run.Cause != "" {
 		ends += ": " + line(one.Run.Cause, 300)

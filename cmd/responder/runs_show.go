@@ -58,7 +58,7 @@ func (a *app) tellRun(r *responder.Run) {
 	for _, d := range r.Audit {
 		a.tellDeed(d)
 	}
-	dispatch.Walk(r.Flow.Steps, func(path string, step *responder.Step) { a.tellStep(r, path, step) })
+	dispatch.WalkRun(r, func(path string, step *responder.Step) { a.tellStep(r, path, step) })
 }
 
 // originStory says whose doing the event of a run was.
