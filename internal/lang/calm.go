@@ -2,7 +2,6 @@ package lang
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -425,11 +424,7 @@ func preparePattern(value any) (any, error) {
 	if !ok {
 		return value, nil
 	}
-	pattern, err := regexp.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("not a regular expression: %v", err)
-	}
-	return pattern, nil
+	return compilePattern(text)
 }
 
 // set is a constant list of texts, ready for `in`.

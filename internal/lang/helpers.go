@@ -256,9 +256,9 @@ func compilePatterns(value any, source func(string) string) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("a list of patterns holds %s", kindOf(element))
 		}
-		p, err := regexp.Compile(source(text))
+		p, err := compilePattern(source(text))
 		if err != nil {
-			return nil, fmt.Errorf("not a regular expression: %v", err)
+			return nil, err
 		}
 		compiled = append(compiled, p)
 	}

@@ -416,9 +416,9 @@ func matches(value, pattern any) (bool, error) {
 	case *regexp.Regexp:
 		return p.MatchString(text), nil
 	case string:
-		compiled, err := regexp.Compile(p)
+		compiled, err := compilePattern(p)
 		if err != nil {
-			return false, fmt.Errorf("not a regular expression: %v", err)
+			return false, err
 		}
 		return compiled.MatchString(text), nil
 	}
