@@ -174,10 +174,10 @@ func sum(counts map[string]int) (n int) {
 
 // startTime is how long the program takes until it serves, which depends on how
 // it was built.
-func (c *cli) startTime() time.Duration {
+func (c *cli) startTime(env ...string) time.Duration {
 	c.t.Helper()
 	began := time.Now()
-	v := c.launch()
+	v := c.launch(env...)
 	v.served()
 	took := time.Since(began)
 	v.kill()
@@ -189,6 +189,13 @@ func (c *cli) startTime() time.Duration {
 // at its point.
 func (c *cli) live(d death, prefix string, env []string) (accepted []string, atPoint bool) {
 	c.t.Helper()
+	return c.liveBeside(d, prefix, env, func(<-chan struct{}) {})
+}
+
+// liveBeside is live with something done beside, from when it serves until it is gone,
+// and perhaps a little longer.
+func (c *cli) liveBeside(d death, prefix string, env []string, beside func(gone <-chan struct{})) (accepted []string, atPoint bool) {
+	c.t.Helper()
 	if d.point != "" {
 		env = append(slices.Clone(env), "RESPONDER_FAULT="+d.String())
 	}
@@ -198,7 +205,10 @@ func (c *cli) live(d death, prefix string, env []string) (accepted []string, atP
 	defer cancel()
 	context.AfterFunc(ctx, func() { _ = v.cmd.Process.Kill() })
 	if url := v.address(ctx); url != "" {
+		var others sync.WaitGroup
+		others.Go(func() { beside(v.gone) })
 		accepted = c.flood(c.doorAt(url), v.gone, prefix)
+		others.Wait()
 	}
 	<-v.gone
 	ours := end.Stop() // it died before its time

@@ -158,7 +158,7 @@ func (c *cli) doorAt(url string) *door {
 // status of the answer; 0 without one.
 func (p *door) event(t *testing.T, name string) int {
 	t.Helper()
-	record := fmt.Sprintf(`{"eventSource":"iam.amazonaws.com","eventName":"CreateUser","eventID":%q,"recipientAccountId":"111122223333","eventTime":"2026-11-23T10:00:00Z","requestParameters":{"userName":%q}}`, name, name)
+	record := fmt.Sprintf(`{"eventSource":"iam.amazonaws.com","eventName":"CreateUser","eventID":%q,"recipientAccountId":"111122223333","eventTime":%q,"requestParameters":{"userName":%q}}`, name, time.Now().UTC().Format(time.RFC3339), name)
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.url, bytes.NewReader([]byte(record)))
 	if err != nil {
 		t.Fatal(err)
