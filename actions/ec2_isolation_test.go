@@ -122,7 +122,12 @@ func TestEC2TerminateKeepsVolumes(t *testing.T) {
 			t.Errorf("%v: the next attempt: %v, %v", tt.fails, f.snapshots, err)
 		}
 	}
-	f := newFakeEC2()
+	f := newFakeEC2() // nobody sees which snapshots there are
+	f.fails["DescribeSnapshots"] = []error{awsErr("UnauthorizedOperation")}
+	if _, err := f.catalogue()["EC2TerminateInstances"].Do(t.Context(), ec2Call(map[string]any{"ids": []any{one}, "snapshot": true})); !isPermanent(err) || f.states[one] != running {
+		t.Errorf("%s is %s: %v", one, f.states[one], err)
+	}
+	f = newFakeEC2()
 	if _, err := f.catalogue()["EC2TerminateInstances"].Do(t.Context(), ec2Call(map[string]any{"ids": []any{one}})); err != nil || len(f.snapshots) > 0 {
 		t.Errorf("nobody asked for snapshots: %v, %v", f.snapshots, err)
 	}

@@ -3,6 +3,7 @@ package actions_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -115,7 +116,32 @@ func doAndUndo(t *testing.T, catalogue responder.Catalogue, name string, call re
 	if after := world(); len(found.Undo) > 0 && !reflect.DeepEqual(before, after) {
 		t.Errorf("%s, undone, leaves the world otherwise:\n%v\n%v", name, before, after)
 	}
+	if len(found.Undo) > 0 {
+		undoneByPeople(t, catalogue, name, call, world)
+	}
 	return found, result
+}
+
+// undoneByPeople has a finding repaired and its run undone as `runs undo` does it,
+// by the engine: the world is as it was before.
+func undoneByPeople(t *testing.T, catalogue responder.Catalogue, name string, call responder.Call, world func() any) {
+	t.Helper()
+	before := world()
+	e := newEngine(t, catalogue, call.Account, call.Region, "", "      - remediate: {}\n")
+	e.finding.Key, e.finding.Remediate = "k/"+name+fmt.Sprint(call.Params), &responder.Binding{Action: name, Params: call.Params}
+	run := e.run()
+	if run.State != responder.RunSucceeded || reflect.DeepEqual(before, world()) {
+		t.Fatalf("%s: a run of it: %s", name, told(run))
+	}
+	undo := e.undo()
+	if after := world(); undo.State != responder.RunSucceeded || !reflect.DeepEqual(before, after) {
+		t.Errorf("%s, undone by a run, leaves the world otherwise:\n%v\n%v\n%s", name, before, after, told(undo))
+	}
+	for path, s := range undo.Steps {
+		if s.State != responder.StepSucceeded || s.Dry || s.Result["guard"] != nil {
+			t.Errorf("%s: the undo's step %s: %s", name, path, told(undo))
+		}
+	}
 }
 
 // checkParams holds the parameters of an undo to what the action declares.

@@ -94,6 +94,9 @@ func standing(t *testing.T, action responder.Action) string {
 	if spec.Inverse != "" {
 		rows = append(rows, []string{"put back by", spec.Inverse})
 	}
+	if len(spec.Undo) > 0 {
+		rows = append(rows, []string{"undone", "by `responder runs undo`, to how it stood before the repair acted; of one that was refused halfway, what was not done is left alone, unless somebody else has done it meanwhile"})
+	}
 	if _, ok := action.(responder.Previewer); ok {
 		rows = append(rows, []string{"shown by", code("responder preview " + spec.Name + " --event FILE")})
 	} else if spec.Kind == responder.Notice {
@@ -132,7 +135,7 @@ func tested(t *testing.T, name string) string {
 			moto = append(moto, file)
 		case strings.Contains(file, "_wire_test.go"):
 			wire = append(wire, file)
-		case !strings.Contains(file, "example_test.go") && !strings.Contains(file, "catalogue_test.go"):
+		case !strings.Contains(file, "example_test.go") && !strings.Contains(file, "catalogue_test.go") && !strings.Contains(file, "repairs_tested_test.go"):
 			alone = append(alone, file)
 		}
 	}
