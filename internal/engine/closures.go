@@ -75,8 +75,10 @@ func literal(node ast.Node) (value, bool) {
 		}
 		switch n.Operator {
 		case "-":
-			v.n, v.f = -v.n, -v.f
-			return v, true
+			if v.kind == isInt {
+				return intValue(-v.int()), true
+			}
+			return floatValue(-v.float()), true
 		case "+":
 			return v, true
 		}

@@ -155,7 +155,7 @@ func (b *builder) time() derivation {
 			}
 			if t, err := time.Parse(time.RFC3339, text); err == nil {
 				f.time = t
-				return value{kind: isTime, at: &f.time}
+				return timeValue(&f.time)
 			}
 		}
 		return value{}

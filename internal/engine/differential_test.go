@@ -193,6 +193,64 @@ func TestSameAnswers(t *testing.T) {
 	}
 }
 
+// TestTraps: what an index or a closure gets wrong easily, each with an event
+// that shows it. @ is event.detail.a.
+func TestTraps(t *testing.T) {
+	for expression, values := range map[string][]string{
+		`@ matches "(?i)kali"`:                       {`"\u212aali"`, `"KALI"`, `"kal"`},
+		`@ matches "(?i)^iss"`:                       {`"\u0130ss"`, `"i\u017fs"`, `"ISS"`},
+		`@ matches "(?m)^b$"`:                        {`"a\nb"`, `"b\na"`, `"ab"`},
+		`@ matches "b$"`:                             {`"b\n"`, `"ab"`, `"ba"`},
+		`@ matches "x(ab)+"`:                         {`"xababc"`, `"xa"`},
+		`@ matches "(?i)x|yy|z$"`:                    {`"aX"`, `"yy"`, `"z1"`, `"Z"`},
+		`@ matches "^(abc|abd)e"`:                    {`"abde"`, `"abcd"`},
+		`glob(@, ["a?c", "*x"])`:                     {`"aéc"`, `"a\nx"`, `"ax "`},
+		`glob(@, [])`:                                {`"a"`, `null`, `1`},
+		`lower(@) contains "éa"`:                     {`"ÉA"`, `"EA"`, `1`, `null`},
+		`lower(@) == "k"`:                            {`"\u212a"`, `"K"`, `{}`},
+		`lower(@) in lists.none`:                     {`"K"`, `5`, `null`},
+		`upper(@) == "SS"`:                           {`"ß"`, `"ss"`, `[]`},
+		`@ in ["", nil]`:                             {`null`, `""`, `"a"`},
+		`not (@ in ["a"])`:                           {`null`, `"a"`, `["a"]`},
+		`@ == ""`:                                    {`null`, `""`, `false`},
+		`@ != nil && @.b != "c"`:                     {`{}`, `{"b":"c"}`, `"x"`, `null`},
+		`@ && action == "iam:CreateUser"`:            {`"text"`, `true`, `null`, `false`},
+		`action == "iam:CreateUser" && @`:            {`"text"`, `true`},
+		`any(@, # == "x") && @.b == "y"`:             {`{"b":"y"}`, `["x"]`, `"x"`},
+		`all(@, .b == 1)`:                            {`null`, `[]`, `{"b":1}`, `[{"b":1},{}]`, `"x"`},
+		`one(@, # == 1)`:                             {`[1,1]`, `[1]`, `1`, `[1,"x"]`},
+		`any(@, #.b && true)`:                        {`[{"b":true},{"b":1}]`, `[{"b":1},{"b":true}]`},
+		`"x" in @`:                                   {`["x"]`, `"x"`, `{"x":null}`, `{"y":1}`, `[["x"]]`, `null`},
+		`"x" in map(@, .b)`:                          {`[{"b":"x"}]`, `{"b":"x"}`, `[1]`},
+		`len(@) == 1`:                                {`"é"`, `["x"]`, `{"x":1,"x":2}`, `{"x":1}`, `5`},
+		`@ < 5 && @ > 1`:                             {`3`, `"3"`, `null`, `3.5`},
+		`@ == 4 || @ == "4"`:                         {`4.0`, `"4"`, `4e0`, `true`},
+		`@ == 9007199254740993`:                      {`9007199254740992`, `9007199254740993`},
+		`@[0] == "x"`:                                {`["x"]`, `{"0":"x"}`, `"x"`},
+		`@["b"] == "x" && @["B"] == nil`:             {`{"b":"x","B":"y"}`, `{"b":"y","b":"x"}`, `{"\u0062":"x"}`},
+		`account.env == "prod" && account.deep != 1`: {`1`},
+		`(@ ?? "d") == "d"`:                          {`null`, `false`, `"d"`},
+		`(@ ? 1 : 2) == 1`:                           {`true`, `null`, `"x"`},
+		`pick(@ == 1, lower(@), "x") == "x"`:         {`1`, `"X"`, `null`},
+		`let x = lower(@); ok`:                       {`1`, `"A"`},
+		`grants_public(@)`:                           {`{"Statement":{"Effect":"Allow","Principal":"*"}}`, `"{}"`, `1`},
+	} {
+		p, problems := lang.Compile(lang.Plain(strings.ReplaceAll(expression, "@", "event.detail.a")), testScope)
+		if p == nil {
+			t.Errorf("%s: %v", expression, problems)
+			continue
+		}
+		var seen tally
+		events := []string{`{}`, `{"detail":[]}`}
+		for _, v := range values {
+			events = append(events, `{"account":"012345670123","detail":{"eventSource":"iam.amazonaws.com","eventName":"CreateUser","a":`+v+`}}`)
+		}
+		if differs := differ([]ruleUnderTest{{when: p}}, events, &seen); differs != "" || seen.refused > 0 {
+			t.Errorf("%s: %d refused, %s", expression, seen.refused, differs)
+		}
+	}
+}
+
 // FuzzSameAnswers compares one expression on one event.
 func FuzzSameAnswers(f *testing.F) {
 	for seed := range uint64(40) {

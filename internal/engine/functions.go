@@ -75,7 +75,7 @@ func (c *compiler) ofTime(node ast.Node, holds func(t time.Time) bool) test {
 		if v.kind != isTime {
 			return no.unless(v.kind == unknown)
 		}
-		return decide(holds(*v.at))
+		return decide(holds(v.time()))
 	}
 }
 
@@ -147,7 +147,7 @@ func (c *compiler) callKey(name string, arguments []ast.Node) (key string, ok bo
 		if p, ok := c.path(a); ok && p.loop == nil {
 			key += fmt.Sprintf("\x00at %d", p.slot)
 		} else if v, ok := literal(a); ok && v.kind < isTime {
-			key += fmt.Sprintf("\x00%d %d %v %s", v.kind, v.n, v.f, v.text)
+			key += fmt.Sprintf("\x00%d %d %s", v.kind, v.bits, v.text)
 		} else {
 			return "", false
 		}
@@ -214,7 +214,7 @@ func (c *compiler) length(node ast.Node) eval {
 		case isObject, isOther, unknown:
 			return &unknownValue // of keys that stand twice one counts
 		}
-		f.values[own] = value{kind: isInt, n: n}
+		f.values[own] = intValue(n)
 		return &f.values[own]
 	}
 }
@@ -249,7 +249,7 @@ func (c *compiler) hour(node ast.Node, zone *time.Location) eval {
 		if v.kind != isTime {
 			return &nilValue
 		}
-		f.values[own] = value{kind: isInt, n: v.at.In(zone).Hour()}
+		f.values[own] = intValue(v.time().In(zone).Hour())
 		return &f.values[own]
 	}
 }

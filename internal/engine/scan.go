@@ -343,7 +343,7 @@ func (s *scan) number(from int, slot int32) int {
 		return -1
 	}
 	if slot >= 0 {
-		s.keep(slot, value{kind: isFloat, f: f})
+		s.keep(slot, floatValue(f))
 	}
 	return i
 }

@@ -31,8 +31,7 @@ func (e *Engine) Skim(element []byte, within func(time.Time) bool) Skimmed {
 	}
 	e.index.candidates(f)
 	for _, r := range f.hits {
-		f.spent = 0
-		if when := e.rules[r].when; when == nil || when(f) != no {
+		if e.rules[r].judge(f) != no {
 			return Perhaps
 		}
 	}

@@ -22,7 +22,7 @@ const (
 	isList     // text holds its JSON
 	isObject   // text holds its JSON
 	isTime     //
-	isSeverity // n holds it
+	isSeverity // bits holds it
 	isOther    // other holds it: a list or an object that no event holds so, a duration
 	unknown    // what a closure does not know: the fallback decides
 )
@@ -30,14 +30,19 @@ const (
 // value is a value without an allocation. A text of the event points into its
 // bytes or into the frame's, and lives as long as the event is looked at.
 type value struct {
-	kind kind
-	n    int
-	f    float64
-	text string
-	at   *time.Time
-
-	other any
+	kind  kind
+	bits  uint64 // the number, as its kind holds it
+	text  string
+	other any // a *time.Time, or what the kind says
 }
+
+func intValue(n int) value         { return value{kind: isInt, bits: uint64(n)} }
+func floatValue(f float64) value   { return value{kind: isFloat, bits: math.Float64bits(f)} }
+func timeValue(t *time.Time) value { return value{kind: isTime, other: t} }
+
+func (v *value) int() int        { return int(v.bits) }
+func (v *value) float() float64  { return math.Float64frombits(v.bits) }
+func (v *value) time() time.Time { return *v.other.(*time.Time) }
 
 func truthValue(b bool) value {
 	if b {
@@ -64,15 +69,15 @@ func constant(v any) value {
 	case bool:
 		return truthValue(v)
 	case int:
-		return value{kind: isInt, n: v}
+		return intValue(v)
 	case float64:
-		return value{kind: isFloat, f: v}
+		return floatValue(v)
 	case string:
 		return textValue(v)
 	case responder.Severity:
-		return value{kind: isSeverity, n: int(v)}
+		return value{kind: isSeverity, bits: uint64(v)}
 	case time.Time:
-		return value{kind: isTime, at: &v}
+		return timeValue(&v)
 	}
 	return value{kind: isOther, other: v}
 }
@@ -84,9 +89,9 @@ func (v *value) any() (out any, ok bool) {
 	case isFalse, isTrue:
 		out = v.kind == isTrue
 	case isInt:
-		out = v.n
+		out = v.int()
 	case isFloat:
-		out = v.f
+		out = v.float()
 	case isText:
 		out = strings.Clone(v.text) // whoever keeps it keeps it longer than the event's bytes
 	case isList, isObject:
@@ -94,9 +99,9 @@ func (v *value) any() (out any, ok bool) {
 			return nil, false
 		}
 	case isTime:
-		out = *v.at
+		out = v.time()
 	case isSeverity:
-		out = responder.Severity(v.n)
+		out = responder.Severity(v.bits)
 	case isOther:
 		out = v.other
 	default:
@@ -109,9 +114,9 @@ func (v *value) any() (out any, ok bool) {
 func (v *value) number() (float64, bool) {
 	switch v.kind {
 	case isInt:
-		return float64(v.n), true
+		return float64(v.int()), true
 	case isFloat:
-		return v.f, true
+		return v.float(), true
 	}
 	return 0, false
 }
@@ -120,10 +125,10 @@ func (v *value) number() (float64, bool) {
 func (v *value) whole() (int, bool) {
 	switch v.kind {
 	case isInt:
-		return v.n, true
+		return v.int(), true
 	case isFloat:
-		if v.f == math.Trunc(v.f) && math.Abs(v.f) < 1<<53 {
-			return int(v.f), true
+		if f := v.float(); f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			return int(f), true
 		}
 	}
 	return 0, false
@@ -179,9 +184,9 @@ func equal(a, b *value) decided {
 	case isNil, isTrue, isFalse:
 		return yes
 	case isSeverity:
-		return decide(a.n == b.n)
+		return decide(a.bits == b.bits)
 	case isTime:
-		return decide(a.at.Equal(*b.at))
+		return decide(a.time().Equal(b.time()))
 	}
 	return ask
 }
@@ -195,7 +200,7 @@ func compare(a, b *value) (order int, ok bool) {
 			return 0, false
 		}
 		if a.kind == isInt && b.kind == isInt {
-			return ordered(a.n, b.n)
+			return ordered(a.int(), b.int())
 		}
 		return ordered(x, y)
 	}
@@ -206,9 +211,9 @@ func compare(a, b *value) (order int, ok bool) {
 	case isText:
 		return ordered(a.text, b.text)
 	case isSeverity:
-		return ordered(a.n, b.n)
+		return ordered(int(a.bits), int(b.bits))
 	case isTime:
-		return a.at.Compare(*b.at), true
+		return a.time().Compare(b.time()), true
 	}
 	return 0, false
 }
