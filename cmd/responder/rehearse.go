@@ -124,15 +124,11 @@ func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 		return err
 	}
 	r := &rehearsal{app: a, rehearseOptions: o, definitions: definitions, clock: &toldClock{now: a.now()}}
-	deps := actions.Deps{Getenv: a.getenv, Now: a.now, Version: versionText(), Members: a.members, Transport: noWayOut{}}
-	if o.live {
-		deps.AWS = actions.ReadOnlyAWS()
-	}
 	r.stage, err = dispatch.NewRehearsal(dispatch.Rehearsing{
 		Config: dispatch.Config{
 			Flows:     func() *dispatch.Flows { return definitions.Flows },
 			Accounts:  func() map[string]map[string]any { return definitions.Rules.Accounts },
-			Catalogue: actions.New(deps), Runs: &memory.Runs{}, Counters: memory.NewCounters(r.clock.Now),
+			Catalogue: actions.New(r.deps()), Runs: &memory.Runs{}, Counters: memory.NewCounters(r.clock.Now),
 			OwnRoles: wiring.OwnRoles(o.ownRoles, a.members), Now: r.clock.Now,
 		},
 		Advance: r.clock.set, Look: o.live, As: responder.Repairs(o.repairs), Seen: a.now(),
@@ -156,6 +152,16 @@ func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 		}
 	}
 	return r.end(ctx)
+}
+
+// deps is what actions have at hand in a rehearsal: nothing that acts, even if one
+// were called.
+func (r *rehearsal) deps() actions.Deps {
+	deps := actions.Deps{Getenv: r.getenv, Now: r.now, Version: versionText(), Members: r.app.members, Transport: noWayOut{}}
+	if r.live {
+		deps.AWS = actions.ReadOnlyAWS()
+	}
+	return deps
 }
 
 // noWayOut carries nothing: a rehearsal sends nothing.

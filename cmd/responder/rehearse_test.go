@@ -15,7 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/actions"
 )
 
 // newKey is an event of a key that somebody makes for somebody else.
@@ -321,8 +325,8 @@ func (s *readingAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestRehearseLiveReads: with --live-reads the target is looked at, and nothing else
 // is asked for than what reads.
 func TestRehearseLiveReads(t *testing.T) {
-	iam := &readingAWS{}
-	server := httptest.NewServer(iam)
+	plays := &readingAWS{}
+	server := httptest.NewServer(plays)
 	defer server.Close()
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
@@ -336,7 +340,7 @@ func TestRehearseLiveReads(t *testing.T) {
 	c.has(out, "says yes", "touches    arn:aws:iam::111122223333:user/bob", `found      access_keys: {"AKIAIOSFODNN7EXAMPLE":"Active"}`,
 		"account    ✓ of the event's account", "protected  ✓ fits none of arn:aws:iam::*:user/break-glass*", "limits     ✓ 1 of 10 a finding",
 		"undo       enable access keys AKIAIOSFODNN7EXAMPLE of user bob", "so         it acts\n")
-	if got := slices.Compact(slices.Sorted(slices.Values(iam.asked))); !slices.Equal(got, []string{"GetCallerIdentity", "GetUser", "ListAccessKeys"}) {
+	if got := slices.Compact(slices.Sorted(slices.Values(plays.asked))); !slices.Equal(got, []string{"GetCallerIdentity", "GetUser", "ListAccessKeys"}) {
 		t.Errorf("AWS was asked %q", got)
 	}
 	c.write("flows.local.yml", "protected: [\"arn:aws:iam::*:user/bob\"]\n")
@@ -346,15 +350,50 @@ func TestRehearseLiveReads(t *testing.T) {
 	c.has(out, "recorded, not done", "✗ arn:aws:iam::111122223333:user/bob is protected", "touches    arn:aws:iam::111122223333:user/bob")
 
 	for _, call := range []string{"ListAccessKeys", "GetUser"} {
-		iam.deny = call
+		plays.deny = call
 		out, errs := c.run(exitFailed, "rehearse", "--event", event, "--flow", "keys", "--live-reads")
 		c.has(out, "iam:"+call, "AccessDenied", "ends as    failed")
 		c.has(errs, "1 step could not be shown or looked at")
 	}
-	for _, action := range iam.asked {
+	for _, action := range plays.asked {
 		if mutates("iam:" + action) {
 			t.Errorf("AWS was asked to %s", action)
 		}
+	}
+}
+
+// TestRehearseHasNoHands: an action that acted in a rehearsal all the same, by a
+// mistake of its own, would come to nothing.
+func TestRehearseHasNoHands(t *testing.T) {
+	url, came := listener(t)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		t.Setenv(name, value)
+	}
+	for _, live := range []bool{false, true} {
+		a := &app{getenv: func(string) string { return url }, now: time.Now}
+		deps := (&rehearsal{app: a, rehearseOptions: rehearseOptions{live: live}}).deps()
+		user := responder.Call{Account: "111122223333", Region: "us-east-1", Params: map[string]any{"user": "bob", "webhookURL": "env:X", "message": "m", "topic": "arn:aws:sns:us-east-1:111122223333:t"}}
+		for _, name := range []string{"SendSlack", "SendEmail"} {
+			if _, err := actions.New(deps)[name].Do(t.Context(), user); err == nil {
+				t.Errorf("live reads %t: %s could act", live, name)
+			}
+		}
+		if deps.AWS.IAM == nil {
+			continue // without live reads
+		}
+		cfg, err := deps.AWS.Config(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "bob"
+		if _, err := deps.AWS.IAM(cfg).DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: &name}); err == nil || !strings.Contains(err.Error(), "not known to only read") {
+			t.Errorf("a user could be deleted: %v", err)
+		}
+	}
+	if n := came(); n > 0 {
+		t.Errorf("somebody was asked %d times", n)
 	}
 }
 
