@@ -232,3 +232,37 @@ func TestCallKey(t *testing.T) {
 	run.Steps["0"].Approval = &responder.Approval{Digest: "fedcba9876543210"}
 	want("0.tell.0", "r/0.tell.0@fedcba987654")
 }
+
+// deafRuns is a store that fails to read a run a few times.
+type deafRuns struct {
+	responder.RunStore
+	fails int
+}
+
+func (r *deafRuns) Get(ctx context.Context, id string) (*responder.Run, error) {
+	if r.fails > 0 {
+		r.fails--
+		return nil, errors.New("throttled")
+	}
+	return r.RunStore.Get(ctx, id)
+}
+
+// TestLandedThoughReadsFail: what was in the air when its run was cancelled is recorded
+// though the store cannot be read at once.
+func TestLandedThoughReadsFail(t *testing.T) {
+	for fails := range maxReads {
+		w := newWorld(t, "flows: [{name: f, rule: UnauthorizedInstanceCreated, sequential: [SendSlack: {}]}]")
+		deaf := &deafRuns{RunStore: w.config.Runs}
+		w.config.Runs = deaf
+		w.slack.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
+			_, err := w.control().Cancel(ctx, w.get("f").ID, "bob", "")
+			deaf.fails = fails
+			return nil, err
+		}
+		w.send(w.finding("UnauthorizedInstanceCreated"))
+		w.turn(w.dispatcher())
+		if run := w.get("f"); run.State != responder.RunCancelled || ended(run) != "0 succeeded" || !run.Lease.IsZero() {
+			t.Errorf("after %d reads that failed: %s", fails, outline(run))
+		}
+	}
+}

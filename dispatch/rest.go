@@ -54,11 +54,21 @@ func (w *worker) overruled(ctx context.Context, err error) bool {
 	return err == nil && stored != nil
 }
 
-// held reads the run as it is stored.
-func (w *worker) held(ctx context.Context) (*responder.Run, error) {
+// maxReads is how often a worker that was overruled reads its run, within the time
+// of one write.
+const maxReads = 3
+
+// held reads the run as it is stored. A read that fails is made again: what this
+// worker knows of attempts that have landed is known to nobody else.
+func (w *worker) held(ctx context.Context) (run *responder.Run, err error) {
 	ctx, cancel := aftermath(ctx)
 	defer cancel()
-	run, err := w.Runs.Get(ctx, w.run.ID)
+	for range maxReads {
+		run, err = w.Runs.Get(ctx, w.run.ID)
+		if err == nil || errors.Is(err, responder.ErrNotFound) || errors.Is(err, responder.ErrUndecodable) || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", w.run.ID, err)
 	}
