@@ -13,6 +13,9 @@ import (
 // byBreaker is who halts a flow that repairs one thing again and again.
 const byBreaker = "breaker"
 
+// Tripped reports whether it was the breaker that halted a flow, and no person.
+func Tripped(halt responder.Halt) bool { return halt.By == byBreaker && halt.Flow != "" }
+
 // halted says why a flow repairs nothing for now, "" if it does. It is a
 // consistent read: whoever asks after a halt was made sees it.
 func (d *Dispatcher) halted(ctx context.Context, flow string) (string, error) {
@@ -139,16 +142,18 @@ func (d *Dispatcher) breaker(ctx context.Context, f fence) (held, error) {
 	return held{}, nil
 }
 
-// trip halts a flow.
+// trip halts a flow, and says so loudly, once: whoever comes after finds it halted.
 func (d *Dispatcher) trip(ctx context.Context, f fence, arn string) (held, error) {
 	h := hold(GuardBreaker, "%d runs have touched %s within an hour: does the flow trigger itself?", f.limits.Again, arn)
+	if d.Halts != nil {
+		err := d.Halts.Halt(ctx, responder.Halt{Flow: f.flow, By: byBreaker, Why: h.why, At: d.now()})
+		switch {
+		case errors.Is(err, responder.ErrExists):
+			return h, nil
+		case err != nil:
+			return held{}, err
+		}
+	}
 	d.Logger.Error().Str("flow", f.flow).Str("run", f.run.ID).Str("target", arn).Int("runs", f.limits.Again).Msg("the breaker halts the flow: it repairs one thing again and again")
-	if d.Halts == nil {
-		return h, nil
-	}
-	err := d.Halts.Halt(ctx, responder.Halt{Flow: f.flow, By: byBreaker, Why: h.why, At: d.now()})
-	if err != nil && !errors.Is(err, responder.ErrExists) {
-		return held{}, err
-	}
 	return h, nil
 }

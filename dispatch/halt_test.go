@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/memory"
@@ -128,6 +131,53 @@ func TestHaltsThatCannotBeReadHalt(t *testing.T) {
 	if w.terminate.count() != 0 || run.State != responder.RunWaiting || !strings.Contains(run.Steps["2"].Error, "the guards cannot be asked: halts: down") {
 		t.Error(outline(run))
 	}
+}
+
+// TestBreakerSaysItOnce: many workers meet the limit at the same moment; one halts
+// the flow, and says so.
+func TestBreakerSaysItOnce(t *testing.T) {
+	w := fencedWorld(t, "limits: {again: 1, per_hour: 1000, per_account: 1000}", "")
+	w.config.Halts = &memory.Halts{}
+	var log syncedBuffer
+	w.config.Logger = zerolog.New(&log)
+	d := w.dispatcher()
+	w.send(w.found(0, "UnauthorizedInstanceCreated", "i-1"))
+	w.turn(d)
+	run := w.get("f")
+	f := fence{run: run, path: "0", flow: "f", limits: responder.Limits{Again: 1}}
+	var racing sync.WaitGroup
+	for n := range 8 {
+		racing.Go(func() {
+			other := f
+			other.run = run.Clone()
+			other.run.ID = fmt.Sprint("other", n)
+			if h, err := d.breaker(context.Background(), other); err != nil || h.guard != GuardBreaker {
+				t.Errorf("%+v, %v", h, err)
+			}
+		})
+	}
+	racing.Wait()
+	if n := strings.Count(log.String(), "the breaker halts the flow"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
+	}
+}
+
+// syncedBuffer is a buffer for many writers.
+type syncedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncedBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncedBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // TestBreaker: a flow that repairs the same thing more often than it may is

@@ -43,7 +43,7 @@ func TestDispatchTells(t *testing.T) {
 
 	f.now = f.now.Add(time.Hour)
 	f.invoke(t, lambdastest.Sample(t, "sweep.json"))
-	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {1}, "DarkForwarders": {0}, "Halted": {0}, "FailedRuns": {0}})
+	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {1}, "DarkForwarders": {0}, "Halted": {0}, "Tripped": {0}, "FailedRuns": {0}})
 }
 
 // TestDispatchTellsEnds: a run that fails is counted by its state and as failed.
@@ -177,6 +177,28 @@ func (noBeats) Beats(context.Context) (map[responder.Place]time.Time, error) {
 	return nil, errors.New("throttled")
 }
 
+// TestTripped: each sweep tells what the breaker has halted, apart from what people
+// have, until somebody resumes it.
+func TestTripped(t *testing.T) {
+	f := newFunction(t)
+	for _, h := range []responder.Halt{{Flow: "f", By: "breaker", Why: "5 runs …", At: f.now}, {Flow: "g", By: "ann", At: f.now}, {By: "ann", At: f.now}} {
+		if err := f.halts.Halt(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(halted, tripped float64) {
+		t.Helper()
+		f.invoke(t, lambdastest.Sample(t, "sweep.json"))
+		lambdastest.Want(t, f.told(), map[string][]float64{"Due": {0}, "DarkForwarders": {0}, "Halted": {halted}, "Tripped": {tripped}, "FailedRuns": {0}})
+	}
+	told(3, 1)
+	told(3, 1)
+	if _, err := f.halts.Resume(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	told(2, 0)
+}
+
 // TestDarkPlaces: each sweep tells how many there are; without heartbeats it
 // sweeps all the same, and without runs it looks all the same. Either is an
 // error, and what was due is told of a sweep that rang alone.
@@ -189,7 +211,7 @@ func TestDarkPlaces(t *testing.T) {
 		}
 	}
 	f.invoke(t, lambdastest.Sample(t, "sweep.json"))
-	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {0}, "DarkForwarders": {2}, "Halted": {0}, "FailedRuns": {0}})
+	lambdastest.Want(t, f.told(), map[string][]float64{"Due": {0}, "DarkForwarders": {2}, "Halted": {0}, "Tripped": {0}, "FailedRuns": {0}})
 	if n := strings.Count(f.log.String(), `"message":"dark: `); n != 2 {
 		t.Errorf("%d dark places are logged, want 2: %s", n, f.log.String())
 	}
@@ -199,8 +221,8 @@ func TestDarkPlaces(t *testing.T) {
 		fails  string
 		want   map[string][]float64
 	}{
-		"no heartbeats": {func(p *ports) { p.heartbeats = noBeats{} }, "places are dark: throttled", map[string][]float64{"Due": {0}, "Halted": {0}, "FailedRuns": {0}}},
-		"no runs":       {func(p *ports) { p.runs = noStore{} }, "sweep: due runs: ", map[string][]float64{"DarkForwarders": {2}, "Halted": {0}, "FailedRuns": {0}}},
+		"no heartbeats": {func(p *ports) { p.heartbeats = noBeats{} }, "places are dark: throttled", map[string][]float64{"Due": {0}, "Halted": {0}, "Tripped": {0}, "FailedRuns": {0}}},
+		"no runs":       {func(p *ports) { p.runs = noStore{} }, "sweep: due runs: ", map[string][]float64{"DarkForwarders": {2}, "Halted": {0}, "Tripped": {0}, "FailedRuns": {0}}},
 	} {
 		p := f.ports()
 		c.change(&p)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas"
+	"github.com/skycrafters/responder/dispatch"
 	"github.com/skycrafters/responder/internal/metrics"
 )
 
@@ -35,10 +36,15 @@ func (s *sweep) tellHalts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.metrics.Count(metrics.Halted, "", len(all))
+	tripped := 0
 	for _, h := range all {
+		if dispatch.Tripped(h) {
+			tripped++
+		}
 		s.log.Warn().Str("flow", cmp.Or(h.Flow, "every flow")).Str("by", h.By).Str("why", h.Why).Time("since", h.At).Msg("halted: nothing is repaired")
 	}
+	s.metrics.Count(metrics.Halted, "", len(all))
+	s.metrics.Count(metrics.Tripped, "", tripped)
 	return nil
 }
 

@@ -49,6 +49,7 @@ const (
 	StepLatency    Metric = "StepLatency"    // ms that attempts took, by Action
 	Due            Metric = "Due"            // at each sweep that succeeded: runs it rang for
 	Halted         Metric = "Halted"         // at each sweep: halts that stand
+	Tripped        Metric = "Tripped"        // at each sweep: those of them that the breaker made
 	DarkForwarders Metric = "DarkForwarders" // at each sweep: places that are dark
 )
 
@@ -63,7 +64,7 @@ func All() []Metric {
 	return []Metric{
 		EventsAccepted, RequestsRefused, RequestsFailed,
 		Events, Canaries, Findings, RuleErrors,
-		Runs, FailedRuns, Held, Duplicates, StepLatency, Due, Halted, DarkForwarders,
+		Runs, FailedRuns, Held, Duplicates, StepLatency, Due, Halted, Tripped, DarkForwarders,
 		QueueLag, DeadLetters,
 	}
 }
