@@ -220,6 +220,11 @@ func (r *rehearsal) rehearseEvent(ctx context.Context, event responder.Event) er
 		if err != nil {
 			return err
 		}
+		for i := range all {
+			if all[i].Run != nil {
+				all[i].Guards = append(all[i].Guards, r.reach(event.Account()))
+			}
+		}
 		if err := r.tellRehearsed(event, finding, all); err != nil {
 			return err
 		}

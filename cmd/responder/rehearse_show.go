@@ -95,7 +95,6 @@ func (r *rehearsal) tellFlow(event responder.Event, one *dispatch.Rehearsed) {
 	for _, g := range one.Guards {
 		r.tellGuard("  ", g)
 	}
-	r.fact("  ", "account", r.actingAs(event.Account()))
 	if w := one.Cooldown; w != nil {
 		r.fact("  ", "cooldown", windowText(w))
 	}
@@ -118,17 +117,20 @@ func (r *rehearsal) tellFlow(event responder.Event, one *dispatch.Rehearsed) {
 	}
 }
 
-// actingAs says as whom checks and repairs act.
-func (r *rehearsal) actingAs(account string) string {
+// reach says whether checks and repairs come to an account, and as whom.
+func (r *rehearsal) reach(account string) dispatch.GuardReport {
+	g := dispatch.GuardReport{Guard: dispatch.GuardAccount, Verdict: dispatch.Holds}
 	switch {
 	case account == "":
-		return "the event names none: checks and repairs would fail"
+		g.Says = "the event names none: checks and repairs would fail"
 	case r.app.members.Role == "":
-		return account + ": checks and repairs act there if Responder's credentials are of it"
+		g.Verdict, g.Says = dispatch.Unknown, account+": checks and repairs act there if Responder's credentials are of it"
 	case slices.Contains(r.app.members.Accounts, account):
-		return account + ": checks and repairs act there through the role " + r.app.members.Role
+		g.Verdict, g.Says = dispatch.Passes, account+": checks and repairs act there through the role "+r.app.members.Role
+	default:
+		g.Says = account + ": it is not among the member accounts, so checks and repairs would fail"
 	}
-	return account + ": it is not among the member accounts, so checks and repairs would fail"
+	return g
 }
 
 func windowText(w *dispatch.Window) string {

@@ -111,7 +111,9 @@ func TestRehearse(t *testing.T) {
 	out, _ = c.run(exitDone, "rehearse", "--event", filepath.Join(c.dir, "old.json"), "--flow", "keys")
 	c.has(out, "age        ✗ the event is of", "it does not act")
 	out, _ = c.run(exitDone, "rehearse", "--event", event, "--member-role", "m", "--member-account", "444455556666")
-	c.has(out, "it is not among the member accounts")
+	c.has(out, "account    ✗ 111122223333: it is not among the member accounts", "it does not act")
+	out, _ = c.run(exitDone, "rehearse", "--event", event, "--member-role", "m", "--member-account", "444455556666,111122223333")
+	c.has(out, "account    111122223333: checks and repairs act there through the role m", "it acts, as far as")
 }
 
 // TestRehearseSeveral: events of one file are gone through in their order.
