@@ -9,6 +9,7 @@ to be there: a newer ministack that lacks it ends this with an error.
 import functools
 import json
 import re
+import string
 import sys
 
 from ministack import app
@@ -113,6 +114,17 @@ create, update, delete = secret["create"], secret["update"], secret["delete"]
 secret["create"] = by_arn(create)
 secret["update"] = by_arn(lambda physical_id, *args, **kwargs: update(secret_name(physical_id), *args, **kwargs))
 secret["delete"] = lambda physical_id, properties: delete(secret_name(physical_id), properties)
+
+
+# A secret is generated without punctuation where that is asked for: an API key that
+# begins like JSON is none. (CloudFormation, GenerateSecretString)
+@mend(provisioners, "_sm_secret_string")
+def without_punctuation(old, properties):
+    wanted = properties.get("GenerateSecretString") or {}
+    if str(wanted.get("ExcludePunctuation", "")).lower() == "true":
+        wanted = {**wanted, "ExcludeCharacters": wanted.get("ExcludeCharacters", "") + string.punctuation}
+        properties = {**properties, "GenerateSecretString": wanted}
+    return old(properties)
 
 
 # Users have kinds of credentials that it does not know: nobody has one here. The
