@@ -72,7 +72,7 @@ func (d *deeds) lanes() (usual, undone, repaired int) {
 func judgeEnd(t *testing.T, w World, d *deeds, f *Figures) {
 	t.Helper()
 	skipped := map[string]int{}
-	for query := (responder.RunQuery{Max: 500}); ; {
+	for query := (responder.RunQuery{Max: 5000}); ; {
 		page, err := w.Lister.List(t.Context(), query)
 		if err != nil {
 			t.Fatal(err)
