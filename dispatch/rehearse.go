@@ -151,6 +151,7 @@ func (r *Rehearsal) flow(ctx context.Context, flow *loaded, finding responder.Fi
 		return out, nil
 	}
 	r.fences = map[string]fence{}
+	r.calls.forget()
 	if out.Run, err = r.play(ctx, j.id); err != nil {
 		return out, err
 	}

@@ -141,12 +141,20 @@ func TestRehearse(t *testing.T) {
 		if page, err := w.runs.List(t.Context(), responder.RunQuery{}); err != nil || len(page.Runs) != 0 {
 			t.Errorf("the world's store has %d runs, %v", len(page.Runs), err)
 		}
+		if n := len(r.calls.byKey); n != len(got.Steps) {
+			t.Errorf("%d calls are kept, of %d steps", n, len(got.Steps))
+		}
 		// another like it, in the hour: its notices are quiet, its repair is not
 		other := w.finding("UnauthorizedInstanceCreated")
 		other.Number = 1
 		again := r.one(t, other)
 		if again.Cooldown.Quiet == "" || again.Steps["0"].Sent != nil || again.Run.Steps["5.then.0"].State != responder.StepSucceeded {
 			t.Errorf("the next of a cooldown: %+v, %+v", again.Cooldown, again.Steps["0"])
+		}
+		for key := range r.calls.byKey {
+			if !strings.HasPrefix(key, again.Run.ID) {
+				t.Errorf("the call %s of an earlier run is kept", key)
+			}
 		}
 		if met := r.one(t, other); !met.Met || met.Run != nil {
 			t.Errorf("the same finding again: %+v", met)

@@ -101,6 +101,13 @@ func (c *calls) note(call responder.Call) {
 	c.byKey[call.Key] = call
 }
 
+// forget forgets all of them: what was gone through before is told.
+func (c *calls) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byKey = nil
+}
+
 func (c *calls) of(key string) (responder.Call, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
