@@ -115,6 +115,8 @@ func TestFaultAnswers(t *testing.T) {
 		return responder.Identity{Kind: responder.IdentityIAM, ID: "arn:aws:sts::111122223333:assumed-role/Oncall/" + session}
 	}
 	var refused, answers atomic.Int64
+	var mu sync.Mutex
+	taken := map[string]map[bool]bool{} // by run: answers that were taken
 	answer := func(id string, yes bool, by responder.Identity) {
 		run, err := c.runs().Get(t.Context(), id)
 		if err != nil {
@@ -129,6 +131,15 @@ func TestFaultAnswers(t *testing.T) {
 			refused.Add(1)
 		case err != nil:
 			t.Errorf("answer to %s: %v", id, err)
+		default:
+			mu.Lock()
+			defer mu.Unlock()
+			if taken[id] == nil {
+				taken[id] = map[bool]bool{}
+			}
+			if taken[id][yes] = true; taken[id][!yes] {
+				t.Errorf("of run %s both answers were taken", id)
+			}
 		}
 	}
 	ids := idsOf("g", events...)
@@ -201,6 +212,9 @@ func TestFaultAnswers(t *testing.T) {
 		if run.State != want {
 			t.Errorf("run %s was %s, and is %s: %s", id, a.Decision, run.State, run.Cause)
 		}
+		if !taken[id][a.Granted()] {
+			t.Errorf("run %s is %s, and nobody was told that this was taken", id, a.Decision)
+		}
 		if a.Who == nil || a.Who.ID != who("olga").ID && a.Who.ID != who("dave").ID {
 			t.Errorf("run %s was decided by %v", id, a.Who)
 		}
@@ -214,6 +228,9 @@ func TestFaultAnswers(t *testing.T) {
 			unsaid++
 		case len(calls[events[i]]) > 1:
 			doubled++
+			if slices.Contains(asleep, id) {
+				t.Errorf("run %s was repaired %d times: whoever was thought dead repairs nothing when they wake", id, len(calls[events[i]]))
+			}
 		}
 	}
 	n := c.sink.count(said, []string{"one"})
