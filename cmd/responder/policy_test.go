@@ -45,7 +45,7 @@ func TestPolicyFollowsFlows(t *testing.T) {
 	}{
 		"as shipped":         {exact: dry},
 		"a repair is armed":  {local: "flows: [{name: NonCompliantUserCreated, repairs: live}]", has: append([]string{"iam:DeleteUser", "iam:DeleteAccessKey"}, dry...), lacks: []string{"ec2:Terminate"}},
-		"the other is armed": {local: "flows: [{name: UnauthorizedInstanceCreated, repairs: live}]", exact: []string{"ec2:DescribeInstanceAttribute", "ec2:DescribeInstances", "ec2:TerminateInstances", "iam:GetUser", "sns:Publish"}},
+		"the other is armed": {local: "flows: [{name: UnauthorizedInstanceCreated, repairs: live}]", exact: []string{"ec2:CreateSnapshots", "ec2:CreateTags", "ec2:DescribeInstanceAttribute", "ec2:DescribeInstances", "ec2:DescribeSnapshots", "ec2:TerminateInstances", "iam:GetUser", "sns:Publish"}},
 		"what puts it back":  {flows: "flows:\n  - {rule: NonCompliantUserCreated, repairs: live, sequential: [IAMQuarantineUser: {user: bob}]}\n", has: []string{"iam:PutUserPolicy", "iam:DeleteUserPolicy"}},
 		"once approved":      {flows: "flows:\n  - {rule: NonCompliantUserCreated, repairs: approve, approvers: {cli: true}, sequential: [IAMDisableAccessKeys: {user: bob}]}\n", has: []string{"iam:UpdateAccessKey"}},
 		"not put back dry":   {flows: "flows:\n  - {rule: NonCompliantUserCreated, repairs: dry, sequential: [IAMQuarantineUser: {user: bob}]}\n", exact: nil},
