@@ -249,7 +249,7 @@ func TestCheckVerbose(t *testing.T) {
 		t.Errorf("without -v it says %s", out)
 	}
 	out, _ = c.run(exitDone, "check", "-v")
-	c.has(out, "Slow: the event is decoded for account as a whole", "Always: judged for every event", "6 of 8 rules: judged by an event's bytes")
+	c.has(out, "Slow: the event is decoded for account as a whole", "Always: judged for every event", "19 of 21 rules: judged by an event's bytes")
 	out, _ = c.run(exitDone, "check", "--verbose", "--format", "json")
 	said := map[any]map[string]any{}
 	for _, o := range objects(t, out) {
