@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +14,14 @@ import (
 func toApprove(t *testing.T, guards, extra string) *world {
 	t.Helper()
 	w := fencedWorld(t, "", "")
+	w.loadToApprove(guards, extra)
+	return w
+}
+
+func (w *world) loadToApprove(guards, extra string) {
 	w.load(strings.NewReplacer(
 		"EXTRA", askHead+extra, "repairs: live", "repairs: approve\n    approvers: {slack: [U0CAROL], for: 30m, tell: [SendEmail: {subject: asked}]}", "GUARDS", guards,
 	).Replace(fenced))
-	return w
 }
 
 // TestNobodyIsAskedInVain: what the guards would hold back all the same is no question.
@@ -53,29 +58,35 @@ func TestNobodyIsAskedInVain(t *testing.T) {
 	}
 }
 
-// TestJudgedAgainWhenItActs: a question counts nothing, and sees only what was there
-// then: when somebody has said yes it is looked again, and the guards are asked anew.
-func TestJudgedAgainWhenItActs(t *testing.T) {
-	w := toApprove(t, "limits: {per_hour: 2}", "")
-	seen := w.sees(nil)
-	d := w.dispatcher()
-	var ids []string
-	for n, instance := range []string{"i-1", "i-2"} {
+// pairs sends findings about two instances each, and gives the runs.
+func (w *world) pairs(instances ...string) (ids []string) {
+	for n, instance := range instances {
 		f := w.found(n, "UnauthorizedInstanceCreated", instance)
 		f.Remediate.Params = map[string]any{"ids": []any{instance, instance + "b"}}
 		w.send(f)
 		ids = append(ids, f.RunID("f"))
 	}
+	return ids
+}
+
+// TestJudgedAgainWhenItActs: when somebody has said yes it is looked again, however
+// soon that was, and the guards are asked anew, as they are then.
+func TestJudgedAgainWhenItActs(t *testing.T) {
+	w := toApprove(t, "limits: {per_hour: 4}", "")
+	seen := w.sees(nil)
+	d := w.dispatcher()
+	ids := w.pairs("i-1", "i-2")
 	w.live(d, time.Minute, 10*time.Second)
 	if *seen != 2 {
 		t.Fatalf("looked %d times", *seen)
 	}
-	for _, id := range ids { // there was room for each, and not for both
+	w.loadToApprove("limits: {per_hour: 2}", "")
+	for _, id := range ids {
 		run, err := w.runs.Get(t.Context(), id)
 		if err != nil || run.State != responder.RunAwaitingApproval {
 			t.Fatalf("%v\n%s", err, outline(run))
 		}
-		w.clock.Advance(6 * time.Minute)
+		w.clock.Advance(time.Minute)
 		if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
 			t.Fatal(err)
 		}
@@ -84,6 +95,64 @@ func TestJudgedAgainWhenItActs(t *testing.T) {
 	second, err := w.runs.Get(t.Context(), ids[1])
 	if err != nil || w.terminate.count() != 1 || second.Steps["0"].Result["guard"] != GuardPerHour || *seen != 4 {
 		t.Errorf("%v: terminated %d times, looked %d\n%s", err, w.terminate.count(), *seen, outline(second))
+	}
+}
+
+// TestChangedWhilePeopleWereAsked: what was taken out of scope between the question and
+// the yes, a minute later, is not touched.
+func TestChangedWhilePeopleWereAsked(t *testing.T) {
+	w := toApprove(t, "scope: {deny: {tags: {responder: hands-off}}}", "")
+	tags := map[string]string{}
+	w.sees(func(_ int, call responder.Call) (responder.Survey, error) {
+		found := instances(call)
+		for i := range found.Targets {
+			found.Targets[i].Tags = maps.Clone(tags)
+		}
+		return found, nil
+	})
+	d := w.dispatcher()
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	w.live(d, time.Minute, 10*time.Second)
+	run := w.get("f")
+	if run.State != responder.RunAwaitingApproval {
+		t.Fatal(outline(run))
+	}
+	tags["responder"] = "hands-off"
+	if err := w.decide(run, answerTo(run, true, slackUser(carol))); err != nil {
+		t.Fatal(err)
+	}
+	w.live(d, time.Minute, 10*time.Second)
+	if run = w.get("f"); w.terminate.count() != 0 || run.Steps["0"].Result["guard"] != GuardScope {
+		t.Errorf("terminated %d times\n%s", w.terminate.count(), outline(run))
+	}
+}
+
+// TestQuestionsAreLimited: people are asked about no more than may be done; the
+// others are held back, and nobody is told of them as of questions.
+func TestQuestionsAreLimited(t *testing.T) {
+	w := toApprove(t, "limits: {per_hour: 4}", "")
+	w.sees(nil)
+	d := w.dispatcher()
+	ids := w.pairs("i-1", "i-2", "i-3", "i-4", "i-5")
+	w.live(d, time.Minute, 10*time.Second)
+	asked, held := 0, 0
+	for _, id := range ids {
+		run, err := w.runs.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		why, _ := run.Steps["0"].Result["why"].(string)
+		switch {
+		case run.State == responder.RunAwaitingApproval:
+			asked++
+		case run.Steps["0"].Result["guard"] == GuardPerHour && strings.Contains(why, "people have been asked about the others"):
+			held++
+		default:
+			t.Errorf("%q\n%s", why, outline(run))
+		}
+	}
+	if asked != 2 || held != 3 || w.email.count() != 2 {
+		t.Errorf("asked %d times, held back %d, told %d", asked, held, w.email.count())
 	}
 }
 

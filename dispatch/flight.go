@@ -56,6 +56,9 @@ func (w *worker) unseen(state *responder.StepState) bool {
 	if state.Survey == nil {
 		return lastTry(state) == nil
 	}
+	if a := state.Approval; a != nil && a.Granted() && a.At.After(state.Survey.At) {
+		return true // while people were asked anything may have changed
+	}
 	return w.now().Sub(state.Survey.At) > surveyFor
 }
 

@@ -47,16 +47,28 @@ func (d *Dispatcher) count(ctx context.Context, f fence) (held, error) {
 	return d.admit(ctx, f, guards, claims...)
 }
 
-// room sees whether the limits would let a repair through, and counts nothing: with
-// a claim that nothing fits under, all are refused, and the first of those that have
-// no room is told.
+// room sees whether the limits would let a repair through that people are to be
+// asked about, and counts nothing of it: with a claim that nothing fits under, all
+// are refused, and the first of those that have no room is told. Questions are
+// counted for themselves, by the same limits: nobody is asked, or told that somebody
+// is asked, about more than may be done.
 func (d *Dispatcher) room(ctx context.Context, f fence) (held, error) {
 	claims, guards := f.claims(d.now())
 	if len(claims) == 0 {
 		return held{}, nil
 	}
 	never := responder.Claim{Key: "limit/never", Members: []string{"a", "b"}, Limit: 1, Expires: d.now().Add(time.Minute)}
-	return d.admit(ctx, f, guards, append(claims, never)...)
+	if h, err := d.admit(ctx, f, guards, append(slices.Clone(claims), never)...); err != nil || h.guard != "" {
+		return h, err
+	}
+	for i := range claims {
+		claims[i].Key = "asked/" + strings.TrimPrefix(claims[i].Key, "limit/")
+	}
+	h, err := d.admit(ctx, f, guards, claims...)
+	if h.guard != "" {
+		h.why += "; people have been asked about the others"
+	}
+	return h, err
 }
 
 // admit asks the counters. Claims beyond the guards are of none.
@@ -84,7 +96,8 @@ func (d *Dispatcher) admit(ctx context.Context, f fence, guards []string, claims
 	case GuardPerAccount:
 		return hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount), nil
 	}
-	arn, _, _ := strings.Cut(strings.TrimPrefix(claims[full].Key, "limit/resource/"), "/"+f.flow)
+	_, arn, _ := strings.Cut(claims[full].Key, "/resource/")
+	arn, _, _ = strings.Cut(arn, "/"+f.flow)
 	arn, _, _ = strings.Cut(arn, matterOf)
 	return hold(GuardPerResource, "%s was touched before; the flow may touch one thing %s", arn, rateText(*f.limits.PerResource)), nil
 }

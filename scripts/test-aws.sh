@@ -68,6 +68,7 @@ certify
 emulate_aws
 start_moto
 export RESPONDER_TEST_MOTO_ENDPOINT=$moto_endpoint
+export RESPONDER_TEST_AWS_CLI=$PWD/.venv-aws/bin/aws # for docs/first-repair.md
 
 # The stack's tests are told where it is; without these they skip.
 if [ "$(uname -s)" = Linux ]; then

@@ -58,9 +58,13 @@ func (a *app) readData(asked string) (*sqlite.DB, error) {
 	}
 	db, err := sqlite.OpenReadOnly(filepath.Join(folder, dbFile), sqlite.Options{Now: a.now})
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no data in %s yet: `responder run` makes it (--data names another folder)", folder)
+		return nil, noData(folder)
 	}
 	return db, err
+}
+
+func noData(folder string) error {
+	return fmt.Errorf("there is no data in %s yet: `responder run` makes it (--data names another folder, --stack a stack)", folder)
 }
 
 // ensureKey sees to it that there is an API key, made if need be, and that the

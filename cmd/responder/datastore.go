@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -133,6 +136,9 @@ func (a *app) openFolder(asked string, to access) (*sqlite.DB, error) {
 	folder, err := a.dataFolder(asked)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(folder, dbFile)); errors.Is(err, fs.ErrNotExist) { // another folder was meant: nothing is halted in a new one
+		return nil, noData(folder)
 	}
 	return a.openData(folder)
 }

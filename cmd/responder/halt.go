@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/dispatch"
+	"github.com/skycrafters/responder/internal/lang"
 )
 
 // maxWhy bounds the reason for a halt, in bytes: it stands in every run it parks.
@@ -41,6 +43,7 @@ func (a *app) haltCommand() *cobra.Command {
 			case len(why) > maxWhy:
 				return usagef("--why is %d bytes long, at most %d are taken", len(why), maxWhy)
 			}
+			a.noteUnknown(flow)
 			return a.withHalts(cmd, &h, func(s *store, halts responder.Halts, _ control, by string) error {
 				return a.halt(cmd.Context(), s, halts, responder.Halt{Flow: flow, By: by, Why: clean(why), At: a.now().UTC()})
 			})
@@ -85,6 +88,23 @@ func checkFlow(cmd *cobra.Command, flow string) error {
 		return usagef("--flow is empty: give the name of a flow, or leave it out for every flow")
 	}
 	return nil
+}
+
+// noteUnknown says if the flows here have none of a name: it is perhaps misspelt,
+// or of another place, and halted all the same.
+func (a *app) noteUnknown(flow string) {
+	definitions, _ := wiring.Load(a.rules, a.flows, a.catalogue(nil))
+	if flow == "" || definitions == nil {
+		return
+	}
+	if _, known := definitions.Flows.Get(flow); known {
+		return
+	}
+	var names []string
+	for _, f := range definitions.Flows.All() {
+		names = append(names, f.Name)
+	}
+	fmt.Fprintf(a.stderr, "note: %s has no flow %q. %s\n", a.flows, line(flow, 60), lang.Suggest(flow, names))
 }
 
 // withHalts does something with the halts at the place that a command's flags

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -34,16 +35,15 @@ func TestMotoTutorial(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("RESPONDER_TEST_MOTO_ENDPOINT is not set: docs/first-repair.md is not run")
 	}
-	for _, tool := range []string{"bash", "aws"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("there is no %s: docs/first-repair.md is not run", tool)
-		}
+	aws, err := exec.LookPath(cmp.Or(os.Getenv("RESPONDER_TEST_AWS_CLI"), "aws"))
+	if err != nil {
+		t.Fatalf("docs/first-repair.md needs the AWS CLI: %v", err)
 	}
 	page, err := os.ReadFile(tutorial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newShellSession(t, endpoint)
+	s := newShellSession(t, endpoint, aws)
 	parts := fences(string(page))
 	ran := 0
 	for i, p := range parts {
@@ -137,7 +137,7 @@ type shellSession struct {
 	env    []string
 }
 
-func newShellSession(t *testing.T, endpoint string) *shellSession {
+func newShellSession(t *testing.T, endpoint, aws string) *shellSession {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -147,6 +147,9 @@ func newShellSession(t *testing.T, endpoint string) *shellSession {
 	// Where it listens is nothing that the page shows: a port that is free.
 	script := fmt.Sprintf("#!/bin/bash\nexport %s=1\nif [ \"$1\" = run ]; then shift; set -- run --listen 127.0.0.1:0 \"$@\"; fi\nexec %q \"$@\"\n", asResponder, exe)
 	if err := os.WriteFile(filepath.Join(bin, "responder"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(aws, filepath.Join(bin, "aws")); err != nil {
 		t.Fatal(err)
 	}
 	s := &shellSession{t: t, dir: dir}

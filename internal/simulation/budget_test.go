@@ -50,7 +50,7 @@ func (b budget) Admit(ctx context.Context, claims ...responder.Claim) (int, bool
 // limitOf says what is counted under a key: which limit, of which flow, and of which
 // thing.
 func limitOf(key string) (limit, flow, arn string) {
-	limit, rest, _ := strings.Cut(strings.TrimPrefix(key, "limit/"), "/")
+	limit, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, "limit/"), "asked/"), "/") // questions are counted for themselves
 	cut := strings.LastIndexByte(rest, '/')
 	switch limit {
 	case "hour":
