@@ -82,6 +82,8 @@ func (c *compiler) ofTime(node ast.Node, holds func(t time.Time) bool) test {
 // function compiles a call that gives a value; nil if there is no closure for it.
 func (c *compiler) function(node ast.Node, name string, arguments []ast.Node) eval {
 	switch name {
+	case "value":
+		return c.eval(arguments[0])
 	case "pick":
 		return c.pickEval(arguments)
 	case "spend":

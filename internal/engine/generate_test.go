@@ -98,7 +98,7 @@ func (g *generator) value(depth int, within bool) string {
 	case 3:
 		return "(" + g.value(depth-1, within) + " ?? " + g.value(depth-1, within) + ")"
 	case 4:
-		return "(" + g.condition(depth-1, within) + " ? " + g.value(depth-1, within) + " : " + g.literal() + ")"
+		return "(" + g.condition(depth-1, within) + " ? " + g.one(g.value(depth-1, within), g.literal()) + " : " + g.one(g.literal(), g.value(depth-1, within)) + ")"
 	case 5:
 		return "pick(" + g.condition(depth-1, within) + ", " + g.value(depth-1, within) + ", " + g.literal() + ")"
 	case 6:

@@ -37,6 +37,9 @@ import (
 // In predicates (all, none, any, one, filter, find…, count) nil counts as false.
 // The rewriting builds new nodes and leaves the old tree as it is.
 //
+// What expr takes for a text or a number, and may be nil all the same (c ? "a" :
+// nil, findIndex), is made a "value" of unknown type, which expr compares calmly.
+//
 // What loops inside loops is counted (see budget): an event cannot make a rule
 // run for minutes.
 type calmer struct {
@@ -119,7 +122,12 @@ func (c *calmer) node(node ast.Node) ast.Node {
 	case *ast.SequenceNode:
 		return put(n, &ast.SequenceNode{Nodes: c.nodes(n.Nodes)})
 	case *ast.ConditionalNode:
-		return put(n, &ast.ConditionalNode{Ternary: n.Ternary, Cond: c.truth(n.Cond), Exp1: c.node(n.Exp1), Exp2: c.node(n.Exp2)})
+		then, otherwise := c.node(n.Exp1), c.node(n.Exp2)
+		chosen := put(n, &ast.ConditionalNode{Ternary: n.Ternary, Cond: c.truth(n.Cond), Exp1: then, Exp2: otherwise})
+		if literalNil(then) || literalNil(otherwise) {
+			return call(n, "value", chosen)
+		}
+		return chosen
 	case *ast.ArrayNode:
 		return put(n, &ast.ArrayNode{Nodes: c.nodes(n.Nodes)})
 	case *ast.MapNode:
@@ -290,6 +298,8 @@ func (c *calmer) loop(n *ast.BuiltinNode, of ast.Node, predicate *ast.PredicateN
 		return made(n.Name, c.predicate(predicate, c.node))
 	case "sum":
 		return made(n.Name, c.predicate(predicate, through("number")))
+	case "findIndex", "findLastIndex":
+		return call(n, "value", made(n.Name, c.predicate(predicate, c.truth)))
 	case "groupBy":
 		return call(n, "groups", made(n.Name, c.predicate(predicate, through("text"))))
 	case "sortBy":

@@ -70,10 +70,11 @@ func operators() map[string]func(args ...any) (any, error) {
 		return func(args ...any) (any, error) { return texts(args[0], args[1], test), nil }
 	}
 	return map[string]func(args ...any) (any, error){
-		"[]":   two(member),
-		"[:]":  func(args ...any) (any, error) { return cut(args[0], args[1], args[2]), nil },
-		"?":    func(args ...any) (any, error) { return truth(args[0]) },
-		"list": func(args ...any) (any, error) { return list(args[0]), nil },
+		"[]":    two(member),
+		"[:]":   func(args ...any) (any, error) { return cut(args[0], args[1], args[2]), nil },
+		"?":     func(args ...any) (any, error) { return truth(args[0]) },
+		"value": func(args ...any) (any, error) { return args[0], nil },
+		"list":  func(args ...any) (any, error) { return list(args[0]), nil },
 		"spend": func(args ...any) (any, error) {
 			b, ok := args[0].(*budget)
 			if !ok {
