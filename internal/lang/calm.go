@@ -37,8 +37,8 @@ import (
 // In predicates (all, none, any, one, filter, find…, count) nil counts as false.
 // The rewriting builds new nodes and leaves the old tree as it is.
 //
-// What expr takes for a text or a number, and may be nil all the same (c ? "a" :
-// nil, findIndex), is made a "value" of unknown type, which expr compares calmly.
+// What expr takes for a text or a number, and may be nil all the same (c ? "a" : b,
+// findIndex), is made a "value" of unknown type, which expr compares calmly.
 //
 // What loops inside loops is counted (see budget): an event cannot make a rule
 // run for minutes.
@@ -124,10 +124,10 @@ func (c *calmer) node(node ast.Node) ast.Node {
 	case *ast.ConditionalNode:
 		then, otherwise := c.node(n.Exp1), c.node(n.Exp2)
 		chosen := put(n, &ast.ConditionalNode{Ternary: n.Ternary, Cond: c.truth(n.Cond), Exp1: then, Exp2: otherwise})
-		if literalNil(then) || literalNil(otherwise) {
-			return call(n, "value", chosen)
+		if isPlain(then) && isPlain(otherwise) && !literalNil(then) && !literalNil(otherwise) {
+			return chosen // so that comparing it with another kind stays a mistake told at load
 		}
-		return chosen
+		return call(n, "value", chosen)
 	case *ast.ArrayNode:
 		return put(n, &ast.ArrayNode{Nodes: c.nodes(n.Nodes)})
 	case *ast.MapNode:

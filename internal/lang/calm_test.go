@@ -55,7 +55,7 @@ func TestCalm(t *testing.T) {
 		{`"abc" in s`, true}, {`"a" in s`, false}, {`n in [4]`, true}, {`n in 1..9`, true}, {`x in 1..9`, false}, {`x not in l`, true}, {`not (x in l)`, true}, {`n in m`, false},
 		// truth
 		{`not x`, true}, {`!z`, true}, {`x && true`, false}, {`true && x`, false}, {`x || true`, true}, {`x or z`, false}, {`x ? 1 : 2`, 2}, {`true ? 1 : 2`, 1}, {`f || x`, false},
-		{`(f ? "a" : nil) == "a"`, false}, {`(true ? nil : 1) == 1`, false}, {`let q = (f ? "a" : nil); q == nil`, true}, {`findIndex(l, # == "q") == 1`, false}, {`findLastIndex(l, # == "b") == 1`, true}, {`findIndex(x, true) == 0`, false},
+		{`(f ? "a" : nil) == "a"`, false}, {`(true ? nil : 1) == 1`, false}, {`(f ? "a" : m.q) == "a"`, false}, {`(f ? 1 : len(m)) == "a"`, false}, {`(f ? "a" : 4) == "a"`, false}, {`(f ? "a" : "b") == "b"`, true}, {`let q = (f ? "a" : nil); q == nil`, true}, {`findIndex(l, # == "q") == 1`, false}, {`findLastIndex(l, # == "b") == 1`, true}, {`findIndex(x, true) == 0`, false},
 		// equality
 		{`x == nil`, true}, {`z == nil`, true}, {`s == nil`, false}, {`x != "a"`, true}, {`x == "a"`, false}, {`n == 4`, true}, {`l == ["a", "b"]`, true}, {`x ?? "d"`, "d"}, {`s ?? "d"`, "abc"}, {`m.q.r ?? 1`, 1},
 		// len
