@@ -89,7 +89,7 @@ func TestHugeInput(t *testing.T) {
 // TestLoopsAreBounded: where loops inside loops would take minutes, the engine
 // asks, for the error is the fallback's to tell.
 func TestLoopsAreBounded(t *testing.T) {
-	e := New(compiledRules(t, `any(req.a, any(req.a, any(req.a, # contains "y")))`), nil)
+	e := New(compiledRules(t, `any(req.a, any(req.a, # contains "y"))`), nil)
 	raw := `{"detail":{"requestParameters":{"a":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 3000), ",") + `]}}}`
 	if got := looked(t, e, raw); got != "0?" {
 		t.Errorf("it says %q", got)
