@@ -170,8 +170,8 @@ func equal(a, b *value) decided {
 	}
 	if x, ok := a.number(); ok {
 		y, ok := b.number()
-		if ok && a.kind == isInt && b.kind == isInt {
-			return ask // two numbers of the rule's own: rare, and exact beyond floats in expr alone
+		if ok && a.kind == isInt && b.kind == isInt && math.Abs(x) >= 1<<53 {
+			return ask // expr compares integers, internal/lang floats
 		}
 		return decide(ok && x == y)
 	}
