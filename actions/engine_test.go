@@ -3,6 +3,7 @@ package actions_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -17,7 +18,7 @@ type engine struct {
 	*dispatch.Dispatcher
 	t         *testing.T
 	catalogue responder.Catalogue
-	flows     *dispatch.Flows
+	flows     atomic.Pointer[dispatch.Flows]
 	runs      *memory.Runs
 	queue     *memory.Queue
 	clock     time.Time
@@ -35,7 +36,7 @@ func newEngine(t *testing.T, catalogue responder.Catalogue, account, region, gua
 	e.finding = responder.Finding{Rule: "r", Title: "t", Key: "k", Resources: []string{"x"},
 		Event: fmt.Appendf(nil, `{"id":"e","account":%q,"region":%q,"time":"2026-11-23T07:00:00Z","detail":{}}`, account, region)}
 	d, err := dispatch.New(dispatch.Config{
-		Flows: func() *dispatch.Flows { return e.flows }, Catalogue: catalogue, Runs: e.runs, Findings: e.queue, Counters: memory.NewCounters(clock),
+		Flows: e.flows.Load, Catalogue: catalogue, Runs: e.runs, Findings: e.queue, Counters: memory.NewCounters(clock),
 		Halts: &memory.Halts{}, Mode: responder.ModeLive, Now: clock, Jitter: func() float64 { return 0.5 },
 	})
 	if err != nil {
@@ -53,7 +54,7 @@ func (e *engine) load(file, guards, steps string) {
 	if err := problems.Err(); err != nil {
 		e.t.Fatal(err)
 	}
-	e.flows = flows
+	e.flows.Store(flows)
 }
 
 // run lets the finding be handled until its run has ended.

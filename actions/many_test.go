@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/skycrafters/responder"
 )
@@ -40,11 +39,7 @@ func TestAFindingOfTenThousand(t *testing.T) {
 		if tt.event {
 			e.finding.Event = fmt.Appendf(nil, `{"id":"e","account":%q,"region":"eu-west-3","time":"2026-11-23T07:00:00Z","detail":{"ids":["%s"]}}`, account, strings.Join(ids, `","`))
 		}
-		began := time.Now()
 		run := e.run()
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%d: %v", tt.n, took)
-		}
 		said := told(run)
 		if run.State != tt.state || !strings.Contains(said, tt.says) || (len(f.calls) > 0) != tt.asks {
 			t.Errorf("%d: asked %d times\n%.2000s", tt.n, len(f.calls), said)

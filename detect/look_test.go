@@ -117,7 +117,7 @@ func TestLookNothing(t *testing.T) {
 	if err != nil || sight.event != nil || len(sight.Findings)+len(sight.Errors) > 0 {
 		t.Errorf("Look gives %+v, %v", sight, err)
 	}
-	if n := testing.AllocsPerRun(100, func() { rules.Look(raw) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { rules.Look(raw) }); n > 0 && !raced { // the race detector has pools forget
 		t.Errorf("an event without a match costs %v allocations, want none", n)
 	}
 	if got := sight.Event(); got.Key() != "012345670123/e1" {
