@@ -61,7 +61,7 @@ test-sam-local: ## Invoke each function with `sam local invoke` in a container (
 ROUNDS    ?= 500
 HISTORIES ?= 10000
 SEED      ?= 1
-EVENTS    ?= 100000
+EVENTS    ?= 10000
 
 .PHONY: test-faults
 test-faults: ## Kill, starve and damage the program, its store and its way to AWS (Python 3.11 with venv); what came of it is in dist/faults
