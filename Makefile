@@ -80,8 +80,15 @@ FUNCTIONS := IngestFunction DetectFunction DispatchFunction ApproveFunction
 RULES      = $(wildcard rules.yml rules.local.yml rules)
 FLOWS      = $(wildcard flows.yml flows.local.yml flows templates)
 
+# What each may weigh, in MB: a cold start fetches all of it.
+WEIGHTS = IngestFunction:14 DetectFunction:15 DispatchFunction:40 ApproveFunction:15
+
 .PHONY: build
 build: $(FUNCTIONS:%=build-%) ## Build the Lambda functions into dist/, for ARCH (arm64)
+	@for weight in $(WEIGHTS); do \
+	  function=$${weight%:*}; most=$${weight#*:}; size=$$(wc -c < dist/$$function/bootstrap); \
+	  test $$size -le $$((most * 1000000)) || { echo "$$function has $$size bytes, more than $$most MB. See \"What a function weighs\" in ARCHITECTURE.md" >&2; exit 1; }; \
+	done
 
 build-IngestFunction: program := ingest
 build-DetectFunction: program := detect

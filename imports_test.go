@@ -95,6 +95,25 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestSmallFunctions: functions that do no actions are not linked with them.
+func TestSmallFunctions(t *testing.T) {
+	for _, program := range []string{"ingest", "detect", "approve"} {
+		out, err := exec.Command("go", "list", "-tags", "lambda.norpc", "-deps", "./cmd/"+program).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		packages := strings.Fields(string(out))
+		if len(packages) < 100 {
+			t.Errorf("%s: only %d packages were seen", program, len(packages))
+		}
+		for _, large := range []string{module + "/actions", "github.com/aws/aws-sdk-go-v2/service/ec2", "net/rpc"} {
+			if slices.Contains(packages, large) {
+				t.Errorf("%s is linked with %s", program, large)
+			}
+		}
+	}
+}
+
 // roomOf is a package's path in this module.
 func roomOf(path string) (string, bool) {
 	if path == module {

@@ -1,8 +1,11 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,6 +48,13 @@ func Load(fsys fs.FS, name string, catalogue responder.Catalogue) (*Rules, lang.
 	}
 	rules.canary = likeCanary()
 	return rules.ready(), l.problems
+}
+
+// LoadFile is Load from disk; problems name files as path does.
+func LoadFile(path string, catalogue responder.Catalogue) (*Rules, lang.Problems) {
+	dir, name := filepath.Split(path)
+	rules, problems := Load(os.DirFS(cmp.Or(dir, ".")), name, catalogue)
+	return rules, problems.Below(dir)
 }
 
 // loader merges files.

@@ -44,11 +44,11 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	tables := awsdynamodb.NewFromConfig(host.AWS)
+	tables := dynamodb.Requests(awsdynamodb.NewFromConfig(host.AWS))
 	desk := &approvals.Desk{
 		Decider: dispatch.Control{
 			Runs:     dynamodb.NewRuns(tables, runsTable, time.Now),
-			Findings: sqs.NewQueue(awssqs.NewFromConfig(host.AWS), findingsURL, rand.Float64),
+			Findings: sqs.NewQueue(sqs.Requests(awssqs.NewFromConfig(host.AWS)), findingsURL, rand.Float64),
 		},
 		Secrets:  secretsmanager.New(awssecrets.NewFromConfig(host.AWS), "", time.Now),
 		Signing:  signing,

@@ -17,9 +17,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/actions"
 	"github.com/skycrafters/responder/cmd/internal/lambdas"
-	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/detect"
 	"github.com/skycrafters/responder/internal/dynamodb"
 	"github.com/skycrafters/responder/internal/metrics"
@@ -49,25 +47,29 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	client := awssqs.NewFromConfig(host.AWS)
+	client := sqs.Requests(awssqs.NewFromConfig(host.AWS))
 	events := sqs.NewQueue(client, eventsURL, rand.Float64)
 	return newHandler(host, ports{
 		events:     events,
 		dead:       sqs.NewDead(events, deadURL, "events", time.Now),
 		findings:   sqs.NewQueue(client, findingsURL, rand.Float64),
-		heartbeats: dynamodb.NewHeartbeats(awsdynamodb.NewFromConfig(host.AWS), countersTable),
+		heartbeats: dynamodb.NewHeartbeats(dynamodb.Requests(awsdynamodb.NewFromConfig(host.AWS)), countersTable),
 		canary:     canary,
 		metrics:    metrics.New(host.Stdout, stack, time.Now),
 		now:        time.Now,
 	})
 }
 
-// newHandler loads the rules. What is wrong with them is logged.
+// newHandler loads the rules. What is wrong with them is logged. What the checks
+// and repairs that rules bind can be given is not looked at here, where all
+// actions would have to be linked for it: `make build` has checked that, and
+// dispatch, which does them, does not start with what is wrong with it.
 func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
-	rules, problems := wiring.LoadRules(host.Beside("rules.yml"), actions.New(actions.Deps{}))
+	rules, problems := detect.LoadFile(host.Beside("rules.yml"), nil)
 	if err := host.Tell(problems); err != nil {
 		return nil, err
 	}
+	host.Log.Info().Int("rules", rules.Len()).Msg("rules are loaded; what they bind as check and remediate is checked where it is built, and by dispatch")
 	detector := &detect.Detector{
 		Rules:      func() *detect.Rules { return rules },
 		Findings:   p.findings,

@@ -167,7 +167,7 @@ func TestDetectRefuses(t *testing.T) {
 }
 
 // TestBrokenRules: a function with broken rules does not start, and says all
-// that is wrong.
+// that is wrong, but for what a binding can be given: detect has no actions.
 func TestBrokenRules(t *testing.T) {
 	folder := t.TempDir()
 	var log bytes.Buffer
@@ -175,7 +175,7 @@ func TestBrokenRules(t *testing.T) {
 		t.Errorf("without rules it starts, %v; log:\n%s", err, log.String())
 	}
 	log.Reset()
-	broken := "rules:\n  A: acton == \"x\"\n  B: {when: ok, remediate: {Nothing: {}}}\n"
+	broken := "rules:\n  A: acton == \"x\"\n  B: {when: ok, remediate: {Nothing: {id: \"{{ evnt.id }}\"}}}\n"
 	if err := os.WriteFile(filepath.Join(folder, "rules.yml"), []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestBrokenRules(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "2 errors") {
 		t.Errorf("with broken rules it gives %v, want 2 errors", err)
 	}
-	for _, want := range []string{"acton", "Nothing", `"line":2`, `"line":3`} {
+	for _, want := range []string{"acton", "evnt", `"line":2`, `"line":3`} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not say %s:\n%s", want, log.String())
 		}

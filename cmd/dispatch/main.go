@@ -75,8 +75,8 @@ func onAWS(host lambdas.Host, now func() time.Time) (ports, error) {
 	if err := v.Err(); err != nil {
 		return ports{}, err
 	}
-	findings := sqs.NewQueue(awssqs.NewFromConfig(host.AWS), findingsURL, rand.Float64)
-	tables := awsdynamodb.NewFromConfig(host.AWS)
+	findings := sqs.NewQueue(sqs.Requests(awssqs.NewFromConfig(host.AWS)), findingsURL, rand.Float64)
+	tables := dynamodb.Requests(awsdynamodb.NewFromConfig(host.AWS))
 	return ports{
 		findings:   findings,
 		dead:       sqs.NewDead(findings, deadURL, "findings", now),

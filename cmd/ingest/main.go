@@ -33,7 +33,7 @@ func setup(_ context.Context, host lambdas.Host) (lambda.Handler, error) {
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	events := sqs.NewQueue(awssqs.NewFromConfig(host.AWS), eventsURL, rand.Float64)
+	events := sqs.NewQueue(sqs.Requests(awssqs.NewFromConfig(host.AWS)), eventsURL, rand.Float64)
 	secrets := secretsmanager.New(awssecrets.NewFromConfig(host.AWS), "", time.Now)
 	keys := ingest.Keys{Secrets: secrets, Name: keySecret, Now: time.Now}
 	return newHandler(host, events, keys, metrics.New(host.Stdout, stack, time.Now)), nil

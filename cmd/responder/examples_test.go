@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/skycrafters/responder/cmd/internal/wiring"
+	"github.com/skycrafters/responder/detect"
 )
 
 const examples = repo + "examples/"
@@ -54,7 +54,7 @@ func TestExamples(t *testing.T) {
 // enabledRules names the rules of an example; each sample file belongs to one.
 func enabledRules(t *testing.T, c *cli) []string {
 	t.Helper()
-	rules, problems := wiring.LoadRules(filepath.Join(c.dir, "rules.yml"), nil)
+	rules, problems := detect.LoadFile(filepath.Join(c.dir, "rules.yml"), nil)
 	if rules == nil {
 		t.Fatal(problems)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/detect"
 )
 
@@ -126,7 +125,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 // findings.
 func (r *replay) loadRules() (*detect.Rules, error) {
 	if !r.withFlows {
-		rules, problems := wiring.LoadRules(r.app.rules, r.catalogue(nil))
+		rules, problems := detect.LoadFile(r.app.rules, r.catalogue(nil))
 		r.tellProblems(problems, false)
 		if rules == nil {
 			return nil, &inputError{fmt.Errorf("%s in %s", count(len(problems.Errors()), "error"), r.app.rules)}

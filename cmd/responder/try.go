@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/detect"
 	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/archive"
@@ -37,7 +36,7 @@ func (a *app) try(ctx context.Context, expression string, paths []string) error 
 	var rules *detect.Rules
 	if _, err := os.Stat(a.rules); !errors.Is(err, fs.ErrNotExist) {
 		var problems lang.Problems
-		if rules, problems = wiring.LoadRules(a.rules, nil); rules == nil {
+		if rules, problems = detect.LoadFile(a.rules, nil); rules == nil {
 			a.tellProblems(problems, false)
 			return &inputError{fmt.Errorf("%s in %s", count(len(problems.Errors()), "error"), a.rules)}
 		}

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -141,6 +142,16 @@ func (ps Problems) Errors() Problems {
 // Warnings gives the warnings.
 func (ps Problems) Warnings() Problems {
 	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return !p.Warning })
+}
+
+// Below puts a folder before the names of files.
+func (ps Problems) Below(dir string) Problems {
+	for i := range ps {
+		if ps[i].File != "" {
+			ps[i].File = filepath.Join(dir, ps[i].File)
+		}
+	}
+	return ps
 }
 
 // Err is nil if there are only warnings, else the errors as one error.

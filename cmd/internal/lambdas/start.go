@@ -17,7 +17,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/rs/zerolog"
 
 	"github.com/skycrafters/responder/internal/lang"
@@ -46,7 +45,7 @@ func Start(name, version string, setup Setup) {
 		log.Fatal().Err(err).Msg("the function cannot start")
 	}
 	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := environment()
 	if err != nil {
 		log.Fatal().Err(err).Msg("the function cannot start: AWS configuration")
 	}

@@ -3,6 +3,7 @@
 package wiring
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 
@@ -18,17 +19,10 @@ type Definitions struct {
 	Flows *dispatch.Flows
 }
 
-// LoadRules loads a rules file from disk; problems name files as path does.
-func LoadRules(path string, catalogue responder.Catalogue) (*detect.Rules, lang.Problems) {
-	dir, name := filepath.Split(path)
-	rules, problems := detect.Load(os.DirFS(orHere(dir)), name, catalogue)
-	return rules, placed(problems, dir)
-}
-
 // Load loads rules and flows and checks them against each other. With errors
 // among the problems, the definitions are nil.
 func Load(rulesPath, flowsPath string, catalogue responder.Catalogue) (*Definitions, lang.Problems) {
-	rules, problems := LoadRules(rulesPath, catalogue)
+	rules, problems := detect.LoadFile(rulesPath, catalogue)
 	var infos []dispatch.RuleInfo // nil: rules that do not load are not held against the flows
 	if rules != nil {
 		infos = []dispatch.RuleInfo{}
@@ -37,27 +31,10 @@ func Load(rulesPath, flowsPath string, catalogue responder.Catalogue) (*Definiti
 		}
 	}
 	dir, name := filepath.Split(flowsPath)
-	flows, found := dispatch.Load(os.DirFS(orHere(dir)), name, dispatch.LoadOptions{Catalogue: catalogue, Rules: infos})
-	problems = append(problems, placed(found, dir)...)
+	flows, found := dispatch.Load(os.DirFS(cmp.Or(dir, ".")), name, dispatch.LoadOptions{Catalogue: catalogue, Rules: infos})
+	problems = append(problems, found.Below(dir)...)
 	if problems.Err() != nil {
 		return nil, problems
 	}
 	return &Definitions{Rules: rules, Flows: flows}, problems
-}
-
-func orHere(dir string) string {
-	if dir == "" {
-		return "."
-	}
-	return dir
-}
-
-// placed puts the folder before the files' names.
-func placed(problems lang.Problems, dir string) lang.Problems {
-	for i := range problems {
-		if problems[i].File != "" {
-			problems[i].File = filepath.Join(dir, problems[i].File)
-		}
-	}
-	return problems
 }
