@@ -14,8 +14,6 @@ import (
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/dispatch"
-	"github.com/skycrafters/responder/ingest"
-	"github.com/skycrafters/responder/internal/archive"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -157,15 +155,7 @@ func (a *app) previewFindings(ctx context.Context, d *wiring.Definitions, o prev
 	var findings []responder.Finding
 	seen := map[string]bool{}
 	events := 0
-	for record, err := range archive.Records(ctx, []string{o.event}, a.stdin) {
-		var event responder.Event
-		if err == nil {
-			event, err = ingest.Normalise(record.Raw)
-		}
-		if err != nil {
-			a.tellDamage(record, err)
-			continue
-		}
+	for _, event := range a.events(ctx, []string{o.event}, new(int)) {
 		events++
 		found, errs := d.Rules.Evaluate(event)
 		for _, err := range errs {

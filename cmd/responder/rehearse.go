@@ -18,8 +18,6 @@ import (
 	"github.com/skycrafters/responder/cmd/internal/wiring"
 	"github.com/skycrafters/responder/detect"
 	"github.com/skycrafters/responder/dispatch"
-	"github.com/skycrafters/responder/ingest"
-	"github.com/skycrafters/responder/internal/archive"
 	"github.com/skycrafters/responder/internal/lang"
 	"github.com/skycrafters/responder/internal/memory"
 )
@@ -136,16 +134,7 @@ func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 	if err != nil {
 		return err
 	}
-	for record, err := range archive.Records(ctx, []string{o.event}, a.stdin) {
-		var event responder.Event
-		if err == nil {
-			event, err = ingest.Normalise(record.Raw)
-		}
-		if err != nil {
-			r.unread++
-			a.tellDamage(record, err)
-			continue
-		}
+	for _, event := range a.events(ctx, []string{o.event}, &r.unread) {
 		r.events++
 		if err := r.rehearseEvent(ctx, event); err != nil {
 			return err

@@ -69,6 +69,7 @@ type replay struct {
 	rules    *detect.Rules
 	within   func(time.Time) bool // nil, or whether a time is wanted
 	progress *progress
+	damages  damages
 	teller   replayTeller
 	acted    *replayFlows // nil: flows are not asked
 	seen     replaySeen
@@ -99,16 +100,18 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 	if err != nil {
 		return err
 	}
-	r.progress = r.app.progress("records")
+	r.progress, r.damages.to = r.app.progress("records"), r.stderr
 	files = r.progress.weigh(ctx, files)
 	if r.teller, err = r.newTeller(); err != nil {
 		return err
 	}
 	began := r.now()
-	if err := (&assembly{files: files, ahead: readAhead(paths), judge: r.judge, take: func(p *portion) error { return r.take(ctx, p) }}).run(ctx); err != nil {
+	err = (&assembly{files: files, ahead: readAhead(paths), judge: r.judge, take: func(p *portion) error { return r.take(ctx, p) }}).run(ctx)
+	r.progress.clear()
+	r.damages.end()
+	if err != nil {
 		return err
 	}
-	r.progress.clear()
 	if err := r.teller.end(r.report(r.now().Sub(began), ctx.Err() == nil)); err != nil {
 		return err
 	}

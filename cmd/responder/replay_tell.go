@@ -22,7 +22,7 @@ func (r *replay) take(ctx context.Context, p *portion) error {
 		if j.damage != nil {
 			r.progress.clear()
 			r.seen.damaged++
-			r.tellDamage(j.record, j.damage)
+			r.damages.tell(j.record, j.damage)
 			continue
 		}
 		for _, e := range j.errors {

@@ -12,8 +12,6 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
-	"github.com/skycrafters/responder/ingest"
-	"github.com/skycrafters/responder/internal/archive"
 )
 
 // defaultListen is where `run` listens and `send` sends.
@@ -226,16 +224,7 @@ func (r *running) takeIn(ctx context.Context, paths []string, done func(context.
 		waiting = 0
 		return done(ctx)
 	}
-	for record, err := range archive.Records(ctx, paths, r.stdin) {
-		var event responder.Event
-		if err == nil {
-			event, err = ingest.Normalise(record.Raw)
-		}
-		if err != nil {
-			refused++
-			r.tellDamage(record, err)
-			continue
-		}
+	for _, event := range r.app.events(ctx, paths, &refused) {
 		if batch = append(batch, responder.Message{Body: event.Raw}); len(batch) == batchSize {
 			if err := flush(); err != nil {
 				return taken, refused, err

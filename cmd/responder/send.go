@@ -18,8 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/ingest"
-	"github.com/skycrafters/responder/internal/archive"
 )
 
 // A request of send is closed when it holds so much.
@@ -155,15 +153,7 @@ func (s *sending) all(ctx context.Context, paths []string) error {
 		n = 0
 		return err
 	}
-	for record, err := range archive.Records(ctx, paths, s.stdin) {
-		if err == nil {
-			_, err = ingest.Normalise(record.Raw)
-		}
-		if err != nil {
-			refused++
-			s.tellDamage(record, err)
-			continue
-		}
+	for record := range s.events(ctx, paths, &refused) {
 		if n == sendEvents || batch.Len()+len(record.Raw) > sendBytes {
 			if err := flush(); err != nil {
 				return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/detect"
-	"github.com/skycrafters/responder/ingest"
 	"github.com/skycrafters/responder/internal/archive"
 	"github.com/skycrafters/responder/internal/lang"
 )
@@ -61,16 +60,7 @@ type tried struct {
 func (a *app) tryAll(ctx context.Context, trial *detect.Trial, paths []string) error {
 	var told []tried
 	var events, holds, unread int
-	for record, err := range archive.Records(ctx, paths, a.stdin) {
-		var event responder.Event
-		if err == nil {
-			event, err = ingest.Normalise(record.Raw)
-		}
-		if err != nil {
-			unread++
-			a.tellDamage(record, err)
-			continue
-		}
+	for record, event := range a.events(ctx, paths, &unread) {
 		t := tried{record: record, event: event}
 		t.value, t.err = trial.Eval(event)
 		events++
@@ -181,14 +171,4 @@ func eventID(event responder.Event) string {
 		}
 	}
 	return event.ID()
-}
-
-// tellDamage names a record that could not be used.
-func (a *app) tellDamage(record archive.Record, err error) {
-	var damage *archive.Damage
-	if errors.As(err, &damage) {
-		fmt.Fprintln(a.stderr, line(err.Error(), 500))
-		return
-	}
-	fmt.Fprintln(a.stderr, line(fmt.Sprintf("%s: record %d (line %d): %v", record.File, record.Index, record.Line, err), 500))
 }
