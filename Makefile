@@ -115,7 +115,7 @@ folder = $(or $(ARTIFACTS_DIR),dist/$*)
 definitions = --rules $(folder)/rules.yml --flows $(folder)/flows.yml
 
 .PHONY: policy
-policy: bin/responder ## Write what the enabled flows need into template.yaml: the IAM of Dispatch, the e-mail topic
+policy: bin/responder ## Write what the enabled flows need into template.yaml and member-role.yaml: IAM, the e-mail topic
 	@./bin/responder policy --write
 
 # Where the stack is: what samconfig.toml says, which sam reads by itself, or

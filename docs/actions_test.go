@@ -42,8 +42,8 @@ Parameters that are *static* are written out by the flow's author: ` + "`{{ }}`"
 *Secret* ones hold a reference, ` + "`env:NAME` or `secret:NAME`" + `, that is looked up at the moment of acting; an address in plain text is taken
 with a warning, and never shown. In a flow, defaults of all parameters can stand under ` + "`actions:`" + `.
 
-Checks and repairs ask AWS only in the account of the event, or in that of a program which the flow's author names (InvokeLambda, StartExecution, SSMAutomation), as Responder itself or through the account's
-[member role](deploying.md#repairs-in-other-accounts); with credentials of another account they fail. A target that is missing, empty or
+Checks and repairs ask AWS only in the account of the event, or in that of a program which the flow's author names (InvokeLambda, StartExecution, SSMAutomation), through a role there that may do what the step needs
+([deploying](deploying.md#repairs-in-other-accounts)), or locally as who runs Responder; with credentials of another account they fail. A target that is missing, empty or
 malformed fails the step for good; it never means "all".
 
 What a notice would send for an event, ` + "`responder preview FLOW --event FILE`" + ` shows: to whom, what people would read and the exact body, with ` + "`--html FILE`" + ` an

@@ -10,8 +10,8 @@
 // STACK_NAME, for metrics; LOG_LEVEL (info); ALLOW_PRIVATE_HOSTS, what notices may
 // reach although it is private; MEMBER_ROLE, MEMBER_ACCOUNTS (comma-separated) and
 // MEMBER_EXTERNAL_ID, the role that checks and repairs act through, where, and
-// what it asks for (none of them: as itself, at home); and what env:NAME in flows
-// refers to.
+// what it asks for (the template names one at home where nobody names another; none
+// of them: as itself, at home); and what env:NAME in flows refers to.
 package main
 
 import (

@@ -32,7 +32,7 @@ func ownResources(stack string, ownRoles []string) []string {
 		add(account, "arn:*:lambda:*:ACCOUNT:function:STACK-NAME arn:*:logs:*:ACCOUNT:log-group:/aws/lambda/STACK-NAME arn:*:logs:*:ACCOUNT:log-group:/aws/lambda/STACK-NAME:*", functions...)
 		add(account, "arn:*:secretsmanager:*:ACCOUNT:secret:STACK-NAME-??????", "api-key")
 		add(account, "arn:*:events:*:ACCOUNT:rule/STACK-NAME", "sweep", "forwarded", "canary")
-		add(account, "arn:*:iam::ACCOUNT:role/STACK-NAME-??-*-?", append(functions, "operator", "forwarder")...)
+		add(account, "arn:*:iam::ACCOUNT:role/STACK-NAME-??-*-?", append(functions, "home", "operator", "forwarder")...)
 		add(account, "arn:*:cloudwatch:*:ACCOUNT:alarm:STACK-NAME", alarms()...)
 		add(account, "arn:*:secretsmanager:*:ACCOUNT:secret:STACK/* arn:*:events:*:ACCOUNT:rule/STACK/STACK-forwarded arn:*:events:*:ACCOUNT:event-bus/STACK "+
 			"arn:*:cloudformation:*:ACCOUNT:stack/STACK/* arn:*:cloudformation:*:ACCOUNT:stack/STACK-forwarder/*", "")

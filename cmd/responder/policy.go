@@ -27,7 +27,7 @@ ${AWS::Partition}, ${AWS::Region}, ${AWS::AccountId} and ${AWS::StackName}: wher
 policy is used outside of a template, put in what they stand for.
 
 With --member these are the permissions of checks and repairs alone: those of the
-member role in an account.
+role in an account by which they act.
 
 How many statements there are, and how many of them change things on a bare *, is
 said on standard error; --report gives that alone, on standard output.
@@ -35,8 +35,10 @@ said on standard error; --report gives that alone, on standard output.
 --write rewrites what depends on the flows in the templates, and leaves the rest of
 them as it is: the lines between
 
-  # >>> responder policy: flows       the policies of the role that acts for flows
+  # >>> responder policy: flows       the policy of the role that tells
   # <<< responder policy: flows
+  # >>> responder policy: home        the policy of the role by which checks and
+  # <<< responder policy: home        repairs act in the stack's account
   # >>> responder policy: uses        under Mappings: whether flows send e-mails
   # <<< responder policy: uses
 
@@ -104,7 +106,7 @@ type policyStatement struct {
 type needs struct {
 	all     policyDocument
 	notices policyDocument // by Dispatch itself
-	acting  policyDocument // of checks and repairs, by the member role where there is one
+	acting  policyDocument // of checks and repairs, by a role in the account they act in
 	emails  bool           // whether some flow sends e-mails
 }
 

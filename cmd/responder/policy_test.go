@@ -203,6 +203,10 @@ Resources: # a comment that stays
       - PolicyName: flows
         PolicyDocument: {}
       # <<< responder policy: flows
+  Home:
+    Policies:
+      # >>> responder policy: home
+      # <<< responder policy: home
 `
 
 func TestPolicyWrite(t *testing.T) {
@@ -227,7 +231,7 @@ func TestPolicyWrite(t *testing.T) {
 		t.Fatal("--check has changed the template")
 	}
 	out, _ = c.run(exitDone, "policy", "--write", "--template", template)
-	c.has(out, "block uses: written", "block flows: written")
+	c.has(out, "block uses: written", "block flows: written", "block home: written")
 	want := strings.NewReplacer(
 		"  # <<< responder policy: uses", "  Flows: {Uses: {SendEmail: \"true\"}}\n  # <<< responder policy: uses",
 		"      - PolicyName: flows\n        PolicyDocument: {}\n", `      - PolicyName: notices
@@ -238,22 +242,19 @@ func TestPolicyWrite(t *testing.T) {
               Effect: Allow
               Action: [sns:Publish]
               Resource: [!Sub "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-email"]
-      - !If
-        - HasMemberRole
-        - !Ref AWS::NoValue
-        - PolicyName: flows
-          PolicyDocument:
-            Version: "2012-10-17"
-            Statement:
-              - Sid: EC2InstanceAlive
-                Effect: Allow
-                Action: [ec2:DescribeInstances]
-                Resource: ["*"]
-              - Sid: IAMUserExists
-                Effect: Allow
-                Action: [iam:GetUser]
-                Resource: [!Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"]
-`).Replace(marked)
+`, "      # <<< responder policy: home", `      - PolicyName: flows
+        PolicyDocument:
+          Version: "2012-10-17"
+          Statement:
+            - Sid: EC2InstanceAlive
+              Effect: Allow
+              Action: [ec2:DescribeInstances]
+              Resource: ["*"]
+            - Sid: IAMUserExists
+              Effect: Allow
+              Action: [iam:GetUser]
+              Resource: [!Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"]
+      # <<< responder policy: home`).Replace(marked)
 	if got := read(); got != want {
 		t.Errorf("written is\n%s\nwant\n%s", got, want)
 	}
@@ -261,7 +262,7 @@ func TestPolicyWrite(t *testing.T) {
 		t.Errorf("its mode is %v, %v", info.Mode(), err)
 	}
 	out, _ = c.run(exitDone, "policy", "--check", "--template", template)
-	c.has(out, "block uses: up to date", "block flows: up to date")
+	c.has(out, "block uses: up to date", "block flows: up to date", "block home: up to date")
 	c.run(exitDone, "policy", "--write", "--template", template)
 	if read() != want {
 		t.Error("writing twice differs from writing once")
@@ -270,7 +271,7 @@ func TestPolicyWrite(t *testing.T) {
 	// a flow less is a permission less; no flow, no policy and no topic
 	c.write("flows.yml", "flows:\n  - {rule: RootLogin, sequential: [SendSlack: {webhookURL: 'env:X'}]}\n")
 	out, _ = c.run(exitInput, "policy", "--check", "--template", template, "--format", "json")
-	if all := objects(t, out); len(all) != 2 || all[1]["block"] != "flows" || all[1]["line"] != 10.0 || all[1]["state"] != "differs" || all[1]["file"] != template {
+	if all := objects(t, out); len(all) != 3 || all[1]["block"] != "flows" || all[1]["line"] != 10.0 || all[1]["state"] != "differs" || all[1]["file"] != template {
 		t.Errorf("told %v", all)
 	}
 	c.run(exitDone, "policy", "--write", "--template", template)

@@ -10,18 +10,12 @@ import (
 )
 
 // homeBlocks gives the lines of each marked block of template.yaml, by name and
-// without indentation. Where a member role is in use, what checks and repairs
-// can do is not Dispatch's own.
+// without indentation. What checks and repairs can do is not Dispatch's own: it
+// takes a role for it.
 func homeBlocks(n needs) map[string][]string {
-	flows := policyLines("notices", n.notices)
-	if acting := policyLines("flows", n.acting); len(acting) > 0 {
-		flows = append(flows, "- !If", "  - HasMemberRole", "  - !Ref AWS::NoValue")
-		for _, line := range acting {
-			flows = append(flows, "  "+line)
-		}
-	}
 	return map[string][]string{
-		"flows": flows,
+		"flows": policyLines("notices", n.notices),
+		"home":  policyLines("flows", n.acting),
 		"uses":  {fmt.Sprintf("Flows: {Uses: {SendEmail: %q}}", strconv.FormatBool(n.emails))},
 	}
 }

@@ -95,7 +95,7 @@ variables = {
     "STACK_NAME": name,
     "LOG_LEVEL": "info",
 }
-# What the template sets only if its parameters say so.
+# What nothing here needs, or the template sets only if its parameters say so.
 unset = {"SLACK_WEBHOOK_URL", "EMAIL_TOPIC_ARN", "ALLOW_PRIVATE_HOSTS", "MEMBER_ROLE", "MEMBER_ACCOUNTS", "MEMBER_EXTERNAL_ID"}
 for logical_id, resource in template["Resources"].items():
     if resource["Type"] != "AWS::Serverless::Function":

@@ -21,6 +21,7 @@ type node map[string]any
 var pseudo = map[string]string{
 	"AWS::StackName": "responder", "AWS::Region": "eu-west-1", "AWS::AccountId": "111122223333",
 	"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+	"AWS::StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/responder/0-1",
 }
 
 // evaluate reads a template of the repository as CloudFormation does with these

@@ -1,19 +1,14 @@
 package lambdas
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"path"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/actions"
-	"github.com/skycrafters/responder/cmd/internal/wiring"
 )
 
 // statement is one of a policy.
@@ -30,15 +25,19 @@ func statements(t *testing.T, document node) (all []statement) {
 	return all
 }
 
-// allowed are the statements of a role's policies, which all allow.
+// allowed are the statements of a role's policies, which all allow, but for what
+// is called `never`.
 func allowed(t *testing.T, role node) (all []statement) {
 	t.Helper()
 	for _, policy := range role.objects("Policies") {
 		for _, s := range statements(t, policy.at(t, "PolicyDocument")) {
-			if s.node["Effect"] != "Allow" {
+			never := policy["PolicyName"] == "never"
+			if want := map[bool]string{false: "Allow", true: "Deny"}[never]; s.node["Effect"] != want {
 				t.Errorf("%v: statement %v has the effect %v", role["RoleName"], s.node["Sid"], s.node["Effect"])
 			}
-			all = append(all, s)
+			if !never {
+				all = append(all, s)
+			}
 		}
 	}
 	return all
@@ -74,12 +73,15 @@ func TestTemplateRoles(t *testing.T) {
 }
 
 // TestTemplateTrust: functions' roles are Lambda's alone, the operator's is for
-// people of the account, and starts nothing.
+// people of the account, and starts nothing; Dispatch alone acts at home.
 func TestTemplateTrust(t *testing.T) {
 	for name, role := range withEverything(t).ofType(t, "AWS::IAM::Role") {
 		want := node{"Service": "lambda.amazonaws.com"}
-		if name == "OperatorRole" {
+		switch name {
+		case "OperatorRole":
 			want = node{"AWS": "arn:aws:iam::111122223333:root"}
+		case "HomeRole":
+			want = node{"AWS": "DispatchRole.Arn"}
 		}
 		for _, s := range statements(t, role.at(t, "AssumeRolePolicyDocument")) {
 			if !reflect.DeepEqual(s.node["Principal"], want) || !slices.Equal(s.actions, []string{"sts:AssumeRole"}) {
@@ -268,134 +270,6 @@ func TestTemplateBus(t *testing.T) {
 		if target["Arn"] != "EventsQueue.Arn" || target.at(t, "DeadLetterConfig")["Arn"] != "EventsDead.Arn" {
 			t.Errorf("the bus sends to %s", compact(t, target))
 		}
-	}
-}
-
-// substituted are texts with the values of CloudFormation's own parameters.
-func substituted(texts []string) (all []string) {
-	for _, text := range texts {
-		all = append(all, variable.ReplaceAllStringFunc(text, func(name string) string { return pseudo[name[2:len(name)-1]] }))
-	}
-	return all
-}
-
-// TestTemplateFlowsPolicy compares what Dispatch may do for flows with what the
-// enabled flows can do: no less, and no more.
-func TestTemplateFlowsPolicy(t *testing.T) {
-	notices, acting := flowsNeed(t)
-	wantPolicies(t, "DispatchRole", evaluate(t, template, nil).properties(t, "DispatchRole"), map[string][]string{"notices": notices, "flows": acting})
-}
-
-// TestTemplateMembers: where there is a member role, Dispatch may take it in the
-// accounts that are listed, and can repair nothing by itself.
-func TestTemplateMembers(t *testing.T) {
-	stack := evaluate(t, template, map[string]string{"MemberRoleName": "responder-member", "MemberAccounts": "111122223333,444455556666", "MemberExternalId": "x-1"})
-	notices, _ := flowsNeed(t)
-	role := stack.properties(t, "DispatchRole")
-	take := fmt.Sprint([]string{"sts:AssumeRole"}, []string{"arn:aws:iam::*:role/responder-member"}, node{"StringEquals": node{"aws:ResourceAccount": []any{"111122223333", "444455556666"}}})
-	wantPolicies(t, "DispatchRole", role, map[string][]string{"notices": notices, "members": {take}})
-	for _, s := range allowed(t, role) {
-		if slices.ContainsFunc(s.actions, func(a string) bool { return strings.HasPrefix(a, "iam:") || strings.HasPrefix(a, "ec2:") }) {
-			t.Errorf("Dispatch itself may do %s", s.actions)
-		}
-	}
-	variables := stack.properties(t, "DispatchFunction").at(t, "Environment", "Variables")
-	members, err := actions.ParseMembers(fmt.Sprint(variables["MEMBER_ROLE"]), fmt.Sprint(variables["MEMBER_ACCOUNTS"]), fmt.Sprint(variables["MEMBER_EXTERNAL_ID"]))
-	if err != nil || !reflect.DeepEqual(members, actions.Members{Role: "responder-member", Accounts: []string{"111122223333", "444455556666"}, ExternalID: "x-1"}) {
-		t.Errorf("Dispatch is told of %+v, %v", members, err)
-	}
-}
-
-// TestMemberRole: whom member-role.yaml lets in, and what it lets them do.
-func TestMemberRole(t *testing.T) {
-	const dispatch, boundary = "arn:aws:iam::111122223333:role/responder-dispatch-eu-west-1", "arn:aws:iam::444455556666:policy/b"
-	parameters := map[string]string{"DispatchRoleArn": dispatch, "ExternalId": "x-1"}
-	role := evaluate(t, memberRole, parameters).properties(t, "MemberRole")
-	trust := role.at(t, "AssumeRolePolicyDocument").objects("Statement")
-	want := node{
-		"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": node{"AWS": dispatch},
-		"Condition": node{"StringEquals": node{"sts:ExternalId": "x-1"}, "ArnEquals": node{"aws:PrincipalArn": dispatch}},
-	}
-	if len(trust) != 1 || !reflect.DeepEqual(trust[0], want) {
-		t.Errorf("it trusts %s", compact(t, trust))
-	}
-	_, acting := flowsNeed(t)
-	own := fmt.Sprint([]string{"iam:*"}, []string{"arn:aws:iam::111122223333:role/responder-member"}, node(nil))
-	wantPolicies(t, "MemberRole", role, map[string][]string{"flows": acting, "never": {own}})
-	for _, policy := range role.objects("Policies") {
-		for _, s := range statements(t, policy.at(t, "PolicyDocument")) {
-			if want := map[any]string{"never": "Deny"}[policy["PolicyName"]]; s.node["Effect"] != cmp.Or(want, "Allow") {
-				t.Errorf("%v: %v has the effect %v", policy["PolicyName"], s.node["Sid"], s.node["Effect"])
-			}
-		}
-	}
-	if role["PermissionsBoundary"] != nil || role["RoleName"] != "responder-member" {
-		t.Errorf("it is called %v, within %v", role["RoleName"], role["PermissionsBoundary"])
-	}
-	parameters["PermissionsBoundaryArn"], parameters["RoleName"] = boundary, "other"
-	role = evaluate(t, memberRole, parameters).properties(t, "MemberRole")
-	if role["PermissionsBoundary"] != boundary || role["RoleName"] != "other" || !strings.Contains(compact(t, role["Policies"]), ":role/other") {
-		t.Errorf("it is called %v, within %v", role["RoleName"], role["PermissionsBoundary"])
-	}
-}
-
-// flowsNeed gives what the enabled flows can do by notices, and by checks and
-// repairs: a text for each permission.
-func flowsNeed(t *testing.T) (notices, acting []string) {
-	t.Helper()
-	catalogue := actions.New(actions.Deps{})
-	definitions, problems := wiring.Load(filepath.Join(repository, "rules.yml"), filepath.Join(repository, "flows.yml"), catalogue)
-	if definitions == nil {
-		t.Fatal(problems)
-	}
-	for _, name := range wiring.ActionsUsed(definitions, catalogue) {
-		spec := catalogue[name].Spec()
-		for _, p := range wiring.Permissions(definitions, catalogue, name) {
-			var conditions node
-			for operator, keys := range p.Condition {
-				if conditions == nil {
-					conditions = node{}
-				}
-				values := node{}
-				for key, value := range keys {
-					values[key] = substituted([]string{value})[0]
-				}
-				conditions[operator] = values
-			}
-			text := fmt.Sprint(p.Actions, substituted(p.Resources), conditions)
-			if spec.Kind == responder.Notice {
-				notices = append(notices, text)
-			} else {
-				acting = append(acting, text)
-			}
-		}
-	}
-	return notices, acting
-}
-
-// wantPolicies compares a role's policies for flows, by name, with those wanted.
-func wantPolicies(t *testing.T, name string, role node, want map[string][]string) {
-	t.Helper()
-	got := map[string][]string{}
-	for _, policy := range role.objects("Policies") {
-		if policy["PolicyName"] == "stage" {
-			continue
-		}
-		called := fmt.Sprint(policy["PolicyName"])
-		for _, s := range statements(t, policy.at(t, "PolicyDocument")) {
-			conditions, _ := s.node["Condition"].(node)
-			got[called] = append(got[called], fmt.Sprint(s.actions, s.resources, conditions))
-		}
-	}
-	for _, called := range slices.Sorted(maps.Keys(want)) {
-		if !slices.Equal(slices.Sorted(slices.Values(got[called])), slices.Sorted(slices.Values(want[called]))) {
-			t.Errorf("%s's policy `%s` is\n  %s\nand is to be\n  %s\nrun: make policy",
-				name, called, strings.Join(got[called], "\n  "), strings.Join(want[called], "\n  "))
-		}
-		delete(got, called)
-	}
-	if len(got) > 0 {
-		t.Errorf("%s has policies beside: %v", name, got)
 	}
 }
 

@@ -200,7 +200,7 @@ func TestTemplateEnvironment(t *testing.T) {
 		"IngestFunction":   {"EVENTS_QUEUE_URL", "API_KEY_SECRET"},
 		"DetectFunction":   {"EVENTS_QUEUE_URL", "EVENTS_DEAD_URL", "FINDINGS_QUEUE_URL", "COUNTERS_TABLE", "CANARY_RULE"},
 		"ApproveFunction":  {"RUNS_TABLE", "COUNTERS_TABLE", "FINDINGS_QUEUE_URL", "SLACK_SIGNING_SECRET"},
-		"DispatchFunction": {"FINDINGS_QUEUE_URL", "FINDINGS_DEAD_URL", "RUNS_TABLE", "COUNTERS_TABLE", "SECRETS_PREFIX", "OWN_ROLES"},
+		"DispatchFunction": {"FINDINGS_QUEUE_URL", "FINDINGS_DEAD_URL", "RUNS_TABLE", "COUNTERS_TABLE", "SECRETS_PREFIX", "OWN_ROLES", "MEMBER_ROLE", "MEMBER_ACCOUNTS", "MEMBER_EXTERNAL_ID"},
 	} {
 		got := stack.properties(t, name).at(t, "Environment", "Variables")
 		if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, slices.Sorted(slices.Values(variables))) {
