@@ -15,7 +15,7 @@ func leaveSlack(payload map[string]any, left *responder.Left) {
 	if said := cmp.Or(textAt(payload, "text"), slackSummary(payload)); len(blocks) == 0 && said != "" {
 		blocks = []any{slackSection(said)} // beside blocks Slack shows no text
 	}
-	payload["blocks"] = second(blocks, slackContext(escapeSlack(left.Text)))
+	payload["blocks"] = second(blocks, slackContext(exactSlack(left.Text)))
 }
 
 func leaveDiscord(payload map[string]any, left *responder.Left) {
@@ -36,7 +36,7 @@ func leaveTeams(payload map[string]any, left *responder.Left) {
 		return // nothing is sent: see limitTeams
 	}
 	body, _ := cards[0]["body"].([]any)
-	cards[0]["body"] = second(body, teamsBlock(teamsRun(escapeTeams(left.Text), teamsStrong)))
+	cards[0]["body"] = second(body, teamsBlock(teamsRun(lines(left.Text), teamsStrong)))
 }
 
 // second puts something in the second place of a list, or in the first of an empty one.

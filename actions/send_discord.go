@@ -23,6 +23,10 @@ const (
 	discordAuthor      = 256
 )
 
+// discordNoPreviews is SUPPRESS_EMBEDS of a message's flags.
+// https://discord.com/developers/docs/resources/message#message-object-message-flags
+const discordNoPreviews = 4
+
 const discordColor = 15258703 // the amber stripe beside an embed
 
 func newSendDiscord(hook *webhook) *chat {
@@ -80,7 +84,7 @@ func readDiscord(payload map[string]any) string {
 	return unescapeMarkdown.ReplaceAllString(joinLines(all), "$1")
 }
 
-var unescapeMarkdown = regexp.MustCompile(`\\([\\*_~` + "`" + `|<>\[\]()#@])`)
+var unescapeMarkdown = regexp.MustCompile(`\\([\\*_~` + "`" + `|<>\[\]()#@:.+-])`)
 
 func markDiscord(payload map[string]any, prefix string) {
 	payload["content"] = prefix + textAt(payload, "content")
@@ -88,7 +92,7 @@ func markDiscord(payload map[string]any, prefix string) {
 
 // limitDiscord keeps Discord's limits, drops what came out empty (Discord
 // refuses the message for it) and, unless the template's author says otherwise,
-// lets nothing in the message ping anybody.
+// lets nothing in the message ping anybody, and nothing be fetched for a preview.
 func limitDiscord(payload map[string]any) error {
 	shorten(payload, "content", discordCut(discordContent))
 	if !shorten(payload, "username", func(text string) string { return cut(inline(text), discordUsername) }) {
@@ -98,6 +102,9 @@ func limitDiscord(payload map[string]any) error {
 	keep(payload, "embeds", discordEmbeds, budget.embed)
 	if payload["allowed_mentions"] == nil {
 		payload["allowed_mentions"] = map[string]any{"parse": []any{}}
+	}
+	if payload["embeds"] == nil && payload["flags"] == nil {
+		payload["flags"] = discordNoPreviews // with embeds it would hide them
 	}
 	if payload["content"] == nil && payload["embeds"] == nil && payload["components"] == nil {
 		return permanentf("nothing to send: the message came out empty")

@@ -36,7 +36,7 @@ func composeSlack(f responder.Finding, m message) map[string]any {
 			blocks = append(blocks, slackSection(m.header)) // what a header cannot hold
 		}
 	} else {
-		blocks = append(blocks, slackHeaderBlock(escapeSlack(title(f))), map[string]any{"type": "divider"}, slackSection(escapeSlack(f.Message)))
+		blocks = append(blocks, slackExactHeader(title(f)), map[string]any{"type": "divider"}, slackPlain(exactSlack(f.Message)))
 	}
 	if len(m.values) > 0 {
 		rows := make([]string, len(m.values))
@@ -52,6 +52,13 @@ func slackHeaderBlock(text string) map[string]any {
 	return map[string]any{"type": "header", "text": map[string]any{"type": "plain_text", "text": text}}
 }
 
+// slackExactHeader shows a text exactly: no name in it becomes an emoji.
+func slackExactHeader(text string) map[string]any {
+	block := slackHeaderBlock(exactSlack(text))
+	mapAt(block, "text")["emoji"] = false
+	return block
+}
+
 func slackSection(text string) map[string]any {
 	return map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text}}
 }
@@ -61,18 +68,19 @@ func slackPlain(text string) map[string]any {
 	return map[string]any{"type": "section", "text": map[string]any{"type": "plain_text", "text": text, "emoji": false}}
 }
 
+// slackContext is a small line below; nothing in it is formatting.
 func slackContext(text string) map[string]any {
-	return map[string]any{"type": "context", "elements": []any{map[string]any{"type": "mrkdwn", "text": text}}}
+	return map[string]any{"type": "context", "elements": []any{map[string]any{"type": "plain_text", "text": text, "emoji": false}}}
 }
 
 // askSlack puts a question before all else, with buttons if all of its plan is
 // shown: nobody approves what they have not seen.
 func askSlack(payload map[string]any, q *responder.Question) {
-	a := putting(q, escapeSlack)
+	a := putting(q, exactSlack)
 	sections, whole := slackPlanSections(a.plan)
 	blocks := []any{slackHeaderBlock(a.head)}
 	if a.text != "" {
-		blocks = append(blocks, slackSection(a.text))
+		blocks = append(blocks, slackPlain(a.text))
 	}
 	blocks = append(blocks, sections...)
 	ref := q.Ref()
@@ -227,18 +235,28 @@ func slackLong(text string) string { return cutMarkup(trimmed(text), slackText) 
 // slackSummary is the first text of the blocks.
 func slackSummary(payload map[string]any) string {
 	for _, block := range mapsAt(payload, "blocks") {
-		if text := textAt(mapAt(block, "text"), "text"); text != "" {
+		if text := slackFormatted(mapAt(block, "text")); text != "" {
 			return text
 		}
 	}
 	for _, block := range mapsAt(payload, "blocks") {
 		for _, field := range append(mapsAt(block, "fields"), mapsAt(block, "elements")...) {
-			if text := textAt(field, "text"); text != "" {
+			if text := slackFormatted(field); text != "" {
 				return text
 			}
 		}
 	}
 	return ""
+}
+
+// slackFormatted gives a text object's text for where Slack formats it: what was shown exactly is
+// shown so there too.
+func slackFormatted(object map[string]any) string {
+	text := textAt(object, "text")
+	if object["emoji"] == false {
+		return slackEntities.Replace(breakMarks(html.UnescapeString(text)))
+	}
+	return text
 }
 
 // readSlack gives the texts of a message's blocks, or else its text.

@@ -34,7 +34,7 @@ func composeTeams(f responder.Finding, m message) map[string]any {
 	header := m.header
 	var body []any
 	if header == "" {
-		body = append(body, teamsBlock(teamsRun(escapeTeams(title(f)), teamsTitle)), teamsBlock(teamsRun(escapeTeams(f.Message), nil)))
+		body = append(body, teamsBlock(teamsRun(lines(title(f)), teamsTitle)), teamsBlock(teamsRun(lines(f.Message), nil)))
 	} else {
 		body = append(body, teamsBlock(teamsRun(header, teamsTitle)))
 	}
@@ -90,7 +90,7 @@ func teamsCards(payload map[string]any) []map[string]any {
 // askTeams puts a question before all else. There are no buttons, which an
 // incoming webhook's card could only make links: it says how to answer.
 func askTeams(payload map[string]any, q *responder.Question) {
-	a := putting(q, escapeTeams)
+	a := putting(q, lines)
 	blocks := []any{teamsBlock(teamsRun(a.head, teamsTitle))}
 	for _, line := range a.lines()[1:] {
 		blocks = append(blocks, teamsBlock(teamsRun(line, nil)))

@@ -170,7 +170,7 @@ func (b *slackBot) update(ctx context.Context) error {
 	}
 	if blocks, _ := payload["blocks"].([]any); len(blocks) > 0 && b.call.Progress != "" {
 		at := min(1, len(blocks))
-		blocks = slices.Insert(blocks, at, any(slackContext(escapeSlack("Now: "+b.call.Progress))))
+		blocks = slices.Insert(blocks, at, any(slackContext(exactSlack("Now: "+b.call.Progress))))
 		payload["blocks"] = blocks
 		if err := b.limit(payload); err != nil {
 			return err

@@ -66,34 +66,52 @@ func lines(text string) string {
 func escapeMail(text string) string { return lines(text) }
 
 // escapeSlack makes a text harmless in Slack's mrkdwn: with & < > written as
-// entities nothing in it is a link or a mention, <!channel> included.
-// https://docs.slack.dev/messaging/formatting-message-text
-func escapeSlack(text string) string { return slackEntities.Replace(lines(text)) }
+// entities nothing in it is a link or a mention, <!channel> included, and its marks
+// are broken. https://docs.slack.dev/messaging/formatting-message-text
+func escapeSlack(text string) string { return slackEntities.Replace(breakMarks(lines(text))) }
+
+// exactSlack makes a text harmless where Slack formats nothing.
+func exactSlack(text string) string { return slackEntities.Replace(lines(text)) }
 
 var slackEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// escapeHTML makes a text harmless in a Google Chat card.
+// escapeGoogle makes a text harmless in a Google Chat message, whose text has marks.
+func escapeGoogle(text string) string { return html.EscapeString(breakMarks(lines(text))) }
+
+// escapeHTML makes a text harmless in a Google Chat card, which has tags alone.
 func escapeHTML(text string) string { return html.EscapeString(lines(text)) }
 
-// escapeTeams makes a text harmless in an Adaptive Card, in whose Markdown all that
-// can deceive begins with a bracket.
+// escapeTeams makes a text harmless in an Adaptive Card's Markdown: its marks are
+// broken, and so are the brackets of links.
 // https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features
-func escapeTeams(text string) string { return teamsBrackets.Replace(lines(text)) }
+func escapeTeams(text string) string { return teamsBrackets.Replace(breakMarks(lines(text))) }
 
 var teamsBrackets = strings.NewReplacer("[", "\uFF3B", "]", "\uFF3D")
 
-// escapeMarkdown makes a text harmless in Discord's Markdown.
+// escapeMarkdown makes a text harmless in Discord's Markdown, which has an escape
+// for all that it takes for markup: what would be a link or an invitation is none
+// either, and nothing is fetched for a preview of it.
+// https://discord.com/developers/docs/reference#message-formatting
 func escapeMarkdown(text string) string {
 	const special = "\\*_~`|<>[]()#@"
+	text = lines(text)
+	colons, n := emojiColons(text), 0
 	var b strings.Builder
-	for _, r := range lines(text) {
-		if strings.ContainsRune(special, r) {
+	for i, r := range text {
+		switch {
+		case strings.ContainsRune(special, r),
+			colons[n], r == ':' && strings.HasPrefix(text[i:], "://"),
+			(r == '-' || r == '+') && (i == 0 || text[i-1] == '\n'):
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
+		n++
 	}
-	return b.String()
+	return invitation.ReplaceAllString(b.String(), `$1\$2`)
 }
+
+// invitation is how an address begins that Discord makes a button to join of, also without https.
+var invitation = regexp.MustCompile(`(?i)(discord(?:app)?)(\.(?:gg|com)/)`)
 
 // length is a text's length in UTF-16 units, the most cautious of the ways in
 // which chat services count characters.

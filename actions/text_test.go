@@ -34,7 +34,8 @@ func TestEscape(t *testing.T) {
 		escape func(string) string
 		want   string
 	}{
-		"slack":   {escapeSlack, "&lt;!channel&gt; &amp; [a](b) *b* _i_ @here\n\u2003`c` \\ ~s~ |p| #h \"q\""},
+		"slack":   {escapeSlack, "&lt;!channel&gt; &amp; [a](b) ＊b＊ ＿i＿ @here\n\u2003｀c｀ \\ ～s～ |p| #h \"q\""},
+		"exact":   {exactSlack, "&lt;!channel&gt; &amp; [a](b) *b* _i_ @here\n\u2003`c` \\ ~s~ |p| #h \"q\""},
 		"discord": {escapeMarkdown, "\\<!channel\\> & \\[a\\]\\(b\\) \\*b\\* \\_i\\_ \\@here\n\u2003\\`c\\` \\\\ \\~s\\~ \\|p\\| \\#h \"q\""},
 		"google":  {escapeHTML, "&lt;!channel&gt; &amp; [a](b) *b* _i_ @here\n\u2003`c` \\ ~s~ |p| #h &#34;q&#34;"},
 		"mail":    {escapeMail, "<!channel> & [a](b) *b* _i_ @here\n\u2003`c` \\ ~s~ |p| #h \"q\""},
@@ -69,7 +70,7 @@ func FuzzText(f *testing.F) {
 		f.Add(seed, 5)
 	}
 	f.Fuzz(func(t *testing.T, text string, max int) {
-		for name, escape := range map[string]func(string) string{"slack": escapeSlack, "discord": escapeMarkdown, "google": escapeHTML, "mail": escapeMail} {
+		for name, escape := range map[string]func(string) string{"slack": escapeSlack, "discord": escapeMarkdown, "google": escapeGoogle, "mail": escapeMail} {
 			got := escape(text)
 			if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return unseen(r) || r < ' ' && r != '\n' }) {
 				t.Fatalf("%s: %q", name, got)
