@@ -110,7 +110,7 @@ func TestSelfRules(t *testing.T) {
 
 // TestSelfNeighbours: what merely begins or ends like Responder's is not its own.
 func TestSelfNeighbours(t *testing.T) {
-	rules := selfRules(t, `lists: {responder_keys: ["arn:aws:kms:eu-west-1:111122223333:key/ours"]}`)
+	rules := selfRules(t, `lists: {responder_keys: ["arn:aws:kms:eu-west-1:111122223333:key/ours"], responder_apis: [z0]}`)
 	ours := regexp.MustCompile(`responder\b`)
 	for name, data := range selfFiles(t) {
 		if strings.HasPrefix(name, "ResponderBlinded") { // any trail counts
@@ -135,7 +135,7 @@ func TestSelfOtherName(t *testing.T) {
 		if want := rule != "none"; (len(got) == 1 && got[0] == rule) != want {
 			t.Errorf("%s: %v", name, got)
 		}
-		if got, _ := seen(t, rules, data); len(got) > 0 && rule != "ResponderBlinded" && rule != "ResponderKeyDisabled" {
+		if got, _ := seen(t, rules, data); len(got) > 0 && rule != "ResponderBlinded" && rule != "ResponderKeyDisabled" && rule != "ResponderApiChanged" { // of any trail, key, API
 			t.Errorf("%s, of the other name: %v", name, got)
 		}
 	}
@@ -153,6 +153,20 @@ func TestSelfDeployers(t *testing.T) {
 		}
 		if got, _ := seen(t, other, files[name]); len(got) != 1 {
 			t.Errorf("%s by somebody else: %v", name, got)
+		}
+	}
+}
+
+// TestSelfNamedAPI: of an API that is named any change is told, and of others nothing.
+func TestSelfNamedAPI(t *testing.T) {
+	rules := selfRules(t, "lists: {responder_apis: [f6g7h8i9j0]}")
+	files := selfFiles(t)
+	if got, _ := seen(t, rules, files["none.other-api-stage"]); !slices.Equal(got, []string{"ResponderApiChanged"}) {
+		t.Errorf("a stage of the API that is named was changed: %v", got)
+	}
+	for _, name := range []string{"ResponderApiChanged", "ResponderApiChanged.stage"} {
+		if got, _ := seen(t, rules, files[name]); len(got) > 0 {
+			t.Errorf("%s of another API: %v", name, got)
 		}
 	}
 }
@@ -193,8 +207,14 @@ func TestSelfKnowsTheTemplate(t *testing.T) {
 			if name == "responder-api-key" { // a secret's
 				event = attack("secretsmanager", "DeleteSecret", "secretId", name)
 			}
-			if got, _ := seen(t, rules, event); len(got) != 1 {
-				t.Errorf("%s %s: %v", kind, name, got)
+			events := []string{event}
+			if kind == "Table" {
+				events = append(events, attack("dynamodb", "PutItem", "tableName", name))
+			}
+			for _, event := range events {
+				if got, _ := seen(t, rules, event); len(got) != 1 {
+					t.Errorf("%s %s: %v", kind, name, got)
+				}
 			}
 		}
 	}

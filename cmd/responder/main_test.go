@@ -225,7 +225,7 @@ func TestUsage(t *testing.T) {
 func TestCheck(t *testing.T) {
 	c := newCLI(t)
 	out, _ := c.run(exitDone, "check")
-	c.has(out, "18 rules · 6 flows · 0 errors · 0 warnings")
+	c.has(out, "20 rules · 6 flows · 0 errors · 0 warnings")
 	c.write("rules.local.yml", "rules:\n  A: req.x != \"a\"\n  B: acton == 1\n")
 	c.write("flows.local.yml", "flows:\n  - {name: X, rule: RootLogn, sequential: [SendSlak: {}]}\n")
 	out, _ = c.run(exitInput, "check")
@@ -249,7 +249,7 @@ func TestCheckVerbose(t *testing.T) {
 		t.Errorf("without -v it says %s", out)
 	}
 	out, _ = c.run(exitDone, "check", "-v")
-	c.has(out, "Slow: the event is decoded for account as a whole", "Always: judged for every event", "19 of 21 rules: judged by an event's bytes")
+	c.has(out, "Slow: the event is decoded for account as a whole", "Always: judged for every event", "21 of 23 rules: judged by an event's bytes")
 	out, _ = c.run(exitDone, "check", "--verbose", "--format", "json")
 	said := map[any]map[string]any{}
 	for _, o := range objects(t, out) {
@@ -419,7 +419,7 @@ func TestServeReloadSend(t *testing.T) {
 	// an own rule and flow, written while it runs
 	c.write("rules.local.yml", "rules:\n  Mine: {when: action == \"iam:CreateUser\" && ok, message: 'mine {{ req.userName }}'}\n")
 	c.write("flows.local.yml", "flows:\n  - {name: mine, rule: Mine, sequential: [SendSlack: {message: '{{ message }}'}]}\n")
-	p.out.wait(t, `Reloaded: 19 rules, 7 flows`)
+	p.out.wait(t, `Reloaded: 21 rules, 7 flows`)
 	out, _ = c.run(exitDone, "send", repo+"events/user-compliant.json", "--url", p.url, "--data", c.data)
 	c.has(out, "1 event accepted by "+p.url)
 	p.out.wait(t, `Mine`)

@@ -94,7 +94,7 @@ func TestReloads(t *testing.T) {
 		"a template": {
 			func(*testing.T, *cli) {},
 			func(t *testing.T, c *cli) { c.write("templates/SendSlack/mine.yml", "text: mine\n") },
-			`Reloaded: 18 rules,`,
+			`Reloaded: 20 rules,`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
