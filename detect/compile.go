@@ -33,6 +33,28 @@ type binding struct {
 	params *lang.Tree
 }
 
+// names are those in scope from one field of a rule to the next. Read-only.
+type names struct {
+	when    []string
+	item    []string // in `if`
+	finding []string // in what a finding says
+	binding []string
+}
+
+func namesOf(each bool) *names {
+	n := &names{when: lang.EventNames()}
+	n.item = n.when
+	if each {
+		n.item = append(slices.Clone(n.when), "item")
+	}
+	n.finding = append(slices.Clone(n.item), "meta")
+	n.binding = append(slices.Clone(n.finding), "resources")
+	return n
+}
+
+// plainNames and itemNames are those of rules without and with `each`.
+var plainNames, itemNames = namesOf(false), namesOf(true)
+
 // compiler compiles one draft.
 type compiler struct {
 	draft    *draft
@@ -42,24 +64,26 @@ type compiler struct {
 
 // compile gives the rule, or nil and the errors.
 func (d *draft) compile(lists map[string]any, shared *lang.Shared, catalogue responder.Catalogue) (*rule, lang.Problems) {
-	c := &compiler{draft: d, scope: lang.Scope{Names: lang.EventNames(), Vars: d.vars, Lists: lists, Shared: shared}}
+	names := plainNames
+	c := &compiler{draft: d, scope: lang.Scope{Names: names.when, Vars: d.vars, Lists: lists, Shared: shared}}
 	r := &rule{name: d.name, id: c.text("id"), disabled: c.disabled()}
 	c.text("description")
 	r.when = c.expression("when")
 	c.judges("when", r.when)
 	r.each = c.expression("each")
 	if r.each != nil {
-		c.scope.Names = append(slices.Clone(c.scope.Names), "item")
+		names = itemNames
 	}
+	c.scope.Names = names.item
 	r.condition = c.expression("if")
 	c.judges("if", r.condition)
-	c.scope.Names = append(slices.Clone(c.scope.Names), "meta")
+	c.scope.Names = names.finding
 	r.severity = c.expression("severity")
 	r.title = c.template("title")
 	r.message = c.template("message")
 	r.resources = c.expressions("resources")
 	r.key = c.expression("key")
-	c.scope.Names = append(slices.Clone(c.scope.Names), "resources")
+	c.scope.Names = names.binding
 	r.check = c.binding("check", responder.Check, catalogue)
 	r.remediate = c.binding("remediate", responder.Repair, catalogue)
 	c.whole()

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -153,6 +154,33 @@ func TestMerging(t *testing.T) {
 	}
 	if a := rules.Accounts["012345670123"]; a["name"] != "pay" || a["env"] != "test" {
 		t.Errorf("account is %v, want its fields merged under the id as written", a)
+	}
+}
+
+// TestManyAtOnce: rules are compiled on all cores, and stay in the order of the
+// file, as does what is wrong with them.
+func TestManyAtOnce(t *testing.T) {
+	const many = 400
+	var good, bad strings.Builder
+	good.WriteString("rules:\n")
+	bad.WriteString("rules:\n")
+	for i := range many {
+		fmt.Fprintf(&good, "  R%d: event.n == %d\n", i, i)
+		fmt.Fprintf(&bad, "  R%d: evnt.n == %d\n", i, i)
+	}
+	for i, info := range load(t, "rules.yml", good.String()).Infos() {
+		if want := fmt.Sprint("R", i); info.Name != want || info.When != fmt.Sprint("event.n == ", i) {
+			t.Fatalf("rule %d is %s: %s", i, info.Name, info.When)
+		}
+	}
+	_, problems := Load(files("rules.yml", bad.String()), "rules.yml", nil)
+	if len(problems) != many {
+		t.Fatalf("%d problems are told, want %d", len(problems), many)
+	}
+	for i, p := range problems {
+		if p.Line != i+2 {
+			t.Fatalf("problem %d is told of line %d", i, p.Line)
+		}
 	}
 }
 

@@ -228,7 +228,7 @@ func (c *compiler) needsCall(node ast.Node, name string, arguments []ast.Node) *
 		return c.needsMember(at, arguments[1])
 	case "matches":
 		if n, ok := arguments[1].(*ast.ConstantNode); ok {
-			if pattern, ok := n.Value.(*lang.Regexp); ok {
+			if pattern, ok := n.Value.(*lang.Pattern); ok {
 				return c.needsPattern(at, pattern)
 			}
 		}
@@ -297,12 +297,8 @@ func (c *compiler) needsPart(at slot, is relation, text string) *need {
 }
 
 // needsPattern is that a regular expression is found in a slot's text.
-func (c *compiler) needsPattern(at slot, pattern *lang.Regexp) *need {
-	re, err := syntax.Parse(pattern.String(), syntax.Perl)
-	if err != nil {
-		return one(condition{slot: at, is: textual}, c.present(at))
-	}
-	re = re.Simplify()
+func (c *compiler) needsPattern(at slot, pattern *lang.Pattern) *need {
+	re := pattern.Tree().Simplify()
 	for re.Op == syntax.OpCapture {
 		re = re.Sub[0]
 	}

@@ -19,11 +19,15 @@ const partner = "aws.partner/"
 // derive gives the slot of a name that is not simply a path; ok is false if it
 // is none of those.
 func (b *builder) derive(path []string) (at slot, ok bool) {
+	name := strings.Join(path, "\x00")
+	if at, ok := b.named[name]; ok {
+		return at, true
+	}
 	make := b.derivation(path)
 	if make == nil {
 		return 0, false
 	}
-	return b.derivedSlot(strings.Join(path, "\x00"), make), true
+	return b.derivedSlot(name, make), true
 }
 
 // derivedSlot gives the slot of a derivation, made once for a name.

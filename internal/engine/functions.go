@@ -22,7 +22,7 @@ func (c *compiler) helper(node ast.Node, name string, arguments []ast.Node) test
 	}
 	switch name {
 	case "matches":
-		if pattern, ok := ready.(*lang.Regexp); ok {
+		if pattern, ok := ready.(*lang.Pattern); ok {
 			return c.ofText(arguments[0], matcher(pattern))
 		}
 	case "glob", "matches_any":

@@ -73,7 +73,7 @@ func isASCII(text string) bool {
 }
 
 // matcher is a regular expression, ready to be found in texts.
-func matcher(pattern *lang.Regexp) func(text string) bool { return pattern.MatchString }
+func matcher(pattern *lang.Pattern) func(text string) bool { return pattern.MatchString }
 
 // anyMatcher is a list of them.
 func anyMatcher(patterns lang.Patterns) func(text string) bool {
@@ -89,7 +89,7 @@ func anyMatcher(patterns lang.Patterns) func(text string) bool {
 
 func isReady(constant any) bool {
 	switch constant.(type) {
-	case *lang.Regexp, lang.Patterns, *lang.Networks, *lang.Hours:
+	case *lang.Pattern, lang.Patterns, *lang.Networks, *lang.Hours:
 		return true
 	}
 	return isZone(constant)

@@ -462,7 +462,7 @@ var (
 func (t Text) continuesIn(comment string) bool {
 	comment = strings.TrimSpace(strings.TrimLeft(comment, "#"))
 	parses := func(source string) bool {
-		_, err := parser.ParseWithConfig(source, config(Scope{}))
+		_, err := parser.ParseWithConfig(source, newConfig(nil))
 		return err == nil
 	}
 	return operatorSign.MatchString(comment) || operatorWord.MatchString(comment) && (parses(comment) || parses(t.Value+" "+comment))

@@ -434,7 +434,7 @@ func preparePattern(value any) (any, error) {
 	if !ok {
 		return value, nil
 	}
-	return compilePattern(text)
+	return newPattern(text)
 }
 
 // set is a constant list of texts, ready for `in`.

@@ -58,7 +58,7 @@ func connective(operator string) string {
 
 func (p *Program) clause(node ast.Node, joint string, depth int, env map[string]any) Clause {
 	c := Clause{Joint: joint, Depth: depth, Text: node.String()}
-	program, err := link(span{text: Plain(p.source)}, node, file.NewSource(p.source), p.scope)
+	program, err := link(span{text: Plain(p.source)}, node, file.NewSource(p.source), p.scope, newConfig(p.scope.Names))
 	if err != nil { // a clause that uses a `let` of the whole
 		c.Err = fmt.Errorf("cannot be seen by itself")
 		return c

@@ -33,7 +33,8 @@ type Scope struct {
 	Keys map[string][]string
 
 	// Shared, if not nil, holds what expressions of one file have in common, so
-	// that it is made once.
+	// that it is made once. Names that are the same slice are known again; they
+	// must stay as they are.
 	Shared *Shared
 }
 
@@ -43,18 +44,26 @@ type Program struct {
 	source string
 	scope  Scope
 	tree   ast.Node // as written, before it was made calm
-	linked
+	*linked
 }
 
-// linked is a calm tree, compiled.
+// linked is a calm tree whose types are checked. It is compiled for the VM when
+// that is first needed: of most rules internal/engine never leaves anything to
+// the VM, and compiling is a fifth of what loading them costs.
 type linked struct {
+	source file.Source
+	names  []string
+	calm   ast.Node
+	counts bool // it spends a budget
+
+	once    sync.Once
 	program *vm.Program
-	calm    ast.Node
-	counts  bool // it spends a budget
+	err     error
 }
 
 // Compile compiles an expression. The Problems may be warnings only: then the
-// program is not nil. Cost: tens of microseconds.
+// program is not nil. Cost: tens of microseconds, and as much again when the
+// program is first evaluated.
 func Compile(text Text, scope Scope) (*Program, Problems) {
 	program, problems := compile(span{text: text}, text.Value, scope)
 	if program != nil {
@@ -71,20 +80,21 @@ func compile(at span, source string, scope Scope) (*Program, Problems) {
 	if len(source) > maxExpression {
 		return nil, Problems{at.problem(0, 1, "the expression has %d characters; at most %d are taken", len(source), maxExpression)}
 	}
-	tree, err := parser.ParseWithConfig(source, config(scope))
+	words := scope.vocabulary()
+	tree, err := parser.ParseWithConfig(source, words.config)
 	if err != nil {
 		return nil, Problems{at.syntax(source, err)}
 	}
 	if p, found := at.danglingSemicolon(source); found {
 		return nil, Problems{p}
 	}
-	names := &names{at: at, scope: scope, names: nameSet(scope)}
+	names := &names{at: at, scope: scope, names: words.known}
 	names.check(tree.Node)
 	names.lint(tree.Node)
 	if names.problems.Err() != nil {
 		return nil, names.problems
 	}
-	program, err := link(at, tree.Node, tree.Source, scope)
+	program, err := link(at, tree.Node, tree.Source, scope, words.config)
 	if err != nil {
 		var problems Problems
 		if errors.As(err, &problems) {
@@ -96,32 +106,31 @@ func compile(at span, source string, scope Scope) (*Program, Problems) {
 	return &Program{source: source, scope: scope, tree: tree.Node, linked: program}, names.problems
 }
 
-// link makes the tree calm, checks its types and compiles it for the VM. expr's
-// optimizer is left out: it assumes that nothing is nil.
-func link(at span, node ast.Node, source file.Source, scope Scope) (linked, error) {
+// link makes the tree calm and checks its types. What passes can be compiled for
+// the VM.
+func link(at span, node ast.Node, source file.Source, scope Scope, cfg *conf.Config) (*linked, error) {
 	calm := &calmer{at: at, scope: scope}
 	tree := &parser.Tree{Node: calm.node(node), Source: source}
 	if len(calm.problems) > 0 {
-		return linked{}, calm.problems
+		return nil, calm.problems
 	}
-	cfg := config(scope)
 	if _, err := checker.Check(tree, cfg); err != nil {
-		return linked{}, err
+		return nil, err
 	}
-	program, err := compiler.Compile(tree, cfg)
-	return linked{program, tree.Node, calm.counts}, err
+	return &linked{source: source, names: scope.Names, calm: tree.Node, counts: calm.counts}, nil
 }
 
-// config is expr's configuration for a scope: the names, all of unknown type,
-// and the functions. It holds a cache that is not safe for concurrent use, so it
-// is a new one each time, but for those who share.
-func config(scope Scope) *conf.Config {
-	if scope.Shared != nil {
-		return scope.Shared.config(scope.Names)
-	}
-	return newConfig(scope.Names)
+// compiled is the program for the VM. expr's optimizer is left out: it assumes
+// that nothing is nil.
+func (p *linked) compiled() (*vm.Program, error) {
+	p.once.Do(func() {
+		p.program, p.err = compiler.Compile(&parser.Tree{Node: p.calm, Source: p.source}, newConfig(p.names))
+	})
+	return p.program, p.err
 }
 
+// newConfig is expr's configuration for names, all of unknown type, with the
+// functions. It holds a cache that is not safe for concurrent use.
 func newConfig(names []string) *conf.Config {
 	env := types.Map{budgetName: types.Any}
 	for _, name := range names {
@@ -148,14 +157,18 @@ var machines = sync.Pool{New: func() any { return new(vm.VM) }}
 // missing from it is nil. The error says what failed, without the source.
 func (p *Program) Eval(env map[string]any) (any, error) { return p.eval(env) }
 
-func (p linked) eval(env map[string]any) (any, error) {
+func (p *linked) eval(env map[string]any) (any, error) {
+	program, err := p.compiled()
+	if err != nil {
+		return nil, err
+	}
 	if p.counts {
 		env = maps.Clone(env)
 		env[budgetName] = new(budget)
 	}
 	machine := machines.Get().(*vm.VM)
 	defer machines.Put(machine)
-	value, err := machine.Run(p.program, env)
+	value, err := machine.Run(program, env)
 	if err != nil {
 		var located *file.Error
 		if errors.As(err, &located) {

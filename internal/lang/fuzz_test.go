@@ -7,8 +7,9 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// FuzzCompile: no expression makes the compiler panic, what compiles never
-// panics when run, and never gives expr's own wrapped panic text.
+// FuzzCompile: no expression makes the compiler panic, what passes it can be
+// compiled for the VM, never panics when run, and never gives expr's own wrapped
+// panic text.
 func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		`action == "a" && ok`, `any(l, .x > 1) || not (s in ["a"])`, `let a = 1; a + n`, `m?.k ?? "d"`, `1 < n < 5`, `l[1:] | map(# + 1) | sum()`,
@@ -25,6 +26,9 @@ func FuzzCompile(f *testing.F) {
 			}
 			_ = problems.Error()
 			return
+		}
+		if _, err := p.compiled(); err != nil {
+			t.Fatalf("it loads and cannot be compiled: %v", err)
 		}
 		_, err := p.Eval(testEnv())
 		var located *file.Error

@@ -141,9 +141,10 @@ type networks struct {
 
 // prepareNetworks parses a text or list of texts.
 func prepareNetworks(value any) (any, error) {
-	n := &networks{addresses: map[netip.Addr]struct{}{}, prefixes: map[netip.Prefix]struct{}{}}
+	elements := list(value)
+	n := &networks{addresses: map[netip.Addr]struct{}{}, prefixes: make(map[netip.Prefix]struct{}, len(elements))}
 	lengths := map[int]bool{}
-	for _, element := range list(value) {
+	for _, element := range elements {
 		text, ok := element.(string)
 		if !ok {
 			return nil, fmt.Errorf("a list of addresses holds %s", kindOf(element))
@@ -236,14 +237,14 @@ func IsPublic(address netip.Addr) bool {
 }
 
 // patterns is a prepared list of regular expressions.
-type patterns []*regexp.Regexp
+type patterns []*pattern
 
 func samePattern(text string) string { return text }
 
 // globPattern is the regular expression of a glob.
 func globPattern(glob string) string {
 	quoted := regexp.QuoteMeta(glob)
-	return `(?s)\A` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(quoted) + `\z`
+	return `(?s)\A` + strings.ReplaceAll(strings.ReplaceAll(quoted, `\*`, `.*`), `\?`, `.`) + `\z`
 }
 
 func prepareGlobs(value any) (any, error)    { return compilePatterns(value, globPattern) }
@@ -256,7 +257,7 @@ func compilePatterns(value any, source func(string) string) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("a list of patterns holds %s", kindOf(element))
 		}
-		p, err := compilePattern(source(text))
+		p, err := newPattern(source(text))
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -11,9 +12,11 @@ import (
 // `not (x in …)` and their like, on a path that an event may lack, in an
 // expression that nowhere makes sure that the path is there.
 func (n *names) lint(node ast.Node) {
-	guarded := map[string]bool{}
-	guards(node, false, guarded)
-	n.negations(node, guarded)
+	n.negations(node, sync.OnceValue(func() map[string]bool {
+		guarded := map[string]bool{}
+		guards(node, false, guarded)
+		return guarded
+	}))
 }
 
 // guards collects the paths that some positive test, or `x != nil`, vouches for.
@@ -37,25 +40,34 @@ func guards(node ast.Node, negated bool, found map[string]bool) {
 	}
 }
 
-// negations warns of unguarded negative tests.
-func (n *names) negations(node ast.Node, guarded map[string]bool) {
+// negations warns of unguarded negative tests. What is guarded is only asked for
+// where there is such a test: most expressions have none.
+func (n *names) negations(node ast.Node, guarded func() map[string]bool) {
 	test, negative := node, false
 	if u, ok := node.(*ast.UnaryNode); ok && (u.Operator == "not" || u.Operator == "!") {
 		test, negative = u.Node, true
 	}
 	if b, ok := test.(*ast.BinaryNode); ok {
 		negative = negative && b.Operator != "!=" && b.Operator != "and" && b.Operator != "or" && b.Operator != "&&" && b.Operator != "||" || b.Operator == "!=" && test == node
-		path := testedPath(b)
-		if negative && path != "" && !guarded[path] && !literalNil(b.Left) && !literalNil(b.Right) {
-			loc := b.Location()
-			p := n.at.problem(loc.From, loc.To-loc.From, "true as well where %s is absent", path)
-			p.Warning, p.Hint = true, fmt.Sprintf("if that is not meant, add: %s != nil && …", path)
-			n.problems = append(n.problems, p)
+		if negative && !literalNil(b.Left) && !literalNil(b.Right) {
+			n.negation(b, guarded)
 		}
 	}
 	for _, child := range children(node) {
 		n.negations(child, guarded)
 	}
+}
+
+// negation warns of a negative test that is not guarded.
+func (n *names) negation(b *ast.BinaryNode, guarded func() map[string]bool) {
+	path := testedPath(b)
+	if path == "" || guarded()[path] {
+		return
+	}
+	loc := b.Location()
+	p := n.at.problem(loc.From, loc.To-loc.From, "true as well where %s is absent", path)
+	p.Warning, p.Hint = true, fmt.Sprintf("if that is not meant, add: %s != nil && …", path)
+	n.problems = append(n.problems, p)
 }
 
 // testedPath is the path into the event that a test is about, "" if none that may be absent.

@@ -174,7 +174,9 @@ func (n *names) declaration(node *ast.VariableDeclaratorNode) {
 	}
 	n.names[node.Name] = true
 	n.check(node.Expr)
-	n.names[node.Name] = had
+	if !had {
+		delete(n.names, node.Name)
+	}
 }
 
 // severities refuses to compare a severity with a text: it would never be true.

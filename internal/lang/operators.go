@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"time"
 
@@ -407,20 +406,20 @@ func texts(a, b any, test func(a, b string) bool) bool {
 
 // matches is a regular expression on a text. One that is not constant is
 // compiled each time it is met.
-func matches(value, pattern any) (bool, error) {
+func matches(value, in any) (bool, error) {
 	text, ok := value.(string)
 	if !ok {
 		return false, nil
 	}
-	switch p := pattern.(type) {
-	case *regexp.Regexp:
+	switch p := in.(type) {
+	case *pattern:
 		return p.MatchString(text), nil
 	case string:
-		compiled, err := compilePattern(p)
+		made, err := newPattern(p)
 		if err != nil {
 			return false, err
 		}
-		return compiled.MatchString(text), nil
+		return made.MatchString(text), nil
 	}
 	return false, nil
 }

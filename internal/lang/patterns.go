@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"sync"
 )
 
 // maxPattern is how large a regular expression may be: matching takes at most
@@ -14,8 +15,27 @@ const maxPattern = 10_000
 
 var errLargePattern = errors.New("the pattern is too large: repeat less, or split it")
 
-// compilePattern compiles a regular expression, one of an event's making too.
-func compilePattern(text string) (*regexp.Regexp, error) {
+// pattern is a regular expression. It is checked when it is made, and compiled
+// when it is first used: of thousands most are never. Safe for concurrent use.
+type pattern struct {
+	text string
+	tree *syntax.Regexp
+
+	once     sync.Once
+	compiled *regexp.Regexp
+}
+
+// MatchString reports whether the pattern is found in a text.
+func (p *pattern) MatchString(text string) bool {
+	p.once.Do(func() { p.compiled = regexp.MustCompile(p.text) }) // it has been parsed, and nothing else can fail
+	return p.compiled.MatchString(text)
+}
+
+// Tree is the pattern as it was parsed. Read-only.
+func (p *pattern) Tree() *syntax.Regexp { return p.tree }
+
+// newPattern checks a regular expression, one of an event's making too.
+func newPattern(text string) (*pattern, error) {
 	if len(text) > maxExpression {
 		return nil, errLargePattern
 	}
@@ -26,11 +46,7 @@ func compilePattern(text string) (*regexp.Regexp, error) {
 	if patternSize(tree) > maxPattern {
 		return nil, errLargePattern
 	}
-	pattern, err := regexp.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("not a regular expression: %v", err)
-	}
-	return pattern, nil
+	return &pattern{text: text, tree: tree}, nil
 }
 
 // patternSize is about how many steps a regular expression is compiled to.

@@ -1,10 +1,6 @@
 package lang
 
-import (
-	"regexp"
-
-	"github.com/expr-lang/expr/ast"
-)
+import "github.com/expr-lang/expr/ast"
 
 // The calm tree is made of expr's own nodes for && || ! ?? ?: ==, literals and
 // loops, and of calls, of functions that are named as in calm.go: "contains",
@@ -12,11 +8,11 @@ import (
 // Arguments that are constant have been made ready and stand in it as
 // *ast.ConstantNode with one of these.
 type (
-	Set      = set           // the right side of `in`: texts
-	Networks = networks      // of ip_in; a *Networks
-	Patterns = patterns      // of glob and matches_any, compiled
-	Hours    = hours         // of working_hours; a *Hours
-	Regexp   = regexp.Regexp // of matches; a *Regexp
+	Set      = set      // the right side of `in`: texts
+	Networks = networks // of ip_in; a *Networks
+	Patterns = patterns // of glob and matches_any
+	Hours    = hours    // of working_hours; a *Hours
+	Pattern  = pattern  // of matches; a *Pattern
 )
 
 // Calm is the tree that defines what the program means (see calm.go). It is

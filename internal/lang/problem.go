@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ type File struct {
 // The lines are looked for once: a file of many rules is asked for all of them.
 func (f *File) behind(n int) string {
 	f.once.Do(func() {
-		f.text, f.lines = string(f.Data), []int{0}
+		f.text, f.lines = string(f.Data), make([]int, 1, 1+bytes.Count(f.Data, []byte("\n")))
 		for i, c := range f.Data {
 			if c == '\n' {
 				f.lines = append(f.lines, i+1)

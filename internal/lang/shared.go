@@ -2,18 +2,64 @@ package lang
 
 import (
 	"reflect"
-	"strings"
+	"sync"
 
 	"github.com/expr-lang/expr/conf"
 )
 
 // Shared is what many expressions that are compiled one after the other have in
-// common: expr's configuration, and constant lists that have been made ready,
-// for a list of ten thousand networks takes milliseconds. The zero value is
-// useful. Not safe for concurrent use; programs do not keep it.
+// common: what is made of the names of a scope, and constant lists that have been
+// made ready, for a list of ten thousand networks takes milliseconds. Programs do
+// not keep it. Not safe for concurrent use: whoever compiles beside it takes
+// Another.
 type Shared struct {
-	configs map[string]*conf.Config // by names
-	lists   map[listUse]readyList
+	vocabularies map[naming]*vocabulary
+	lists        *readyLists
+}
+
+// NewShared is a Shared of nothing yet.
+func NewShared() *Shared {
+	return (&Shared{lists: &readyLists{made: map[listUse]readyList{}}}).Another()
+}
+
+// Another has the lists in common with this one, and may be used at the same time.
+func (s *Shared) Another() *Shared {
+	return &Shared{vocabularies: map[naming]*vocabulary{}, lists: s.lists}
+}
+
+// naming is the names of a scope: where they stand, and whether there are vars
+// and lists.
+type naming struct {
+	first       *string
+	count       int
+	vars, lists bool
+}
+
+// vocabulary is what is made of the names of a scope.
+type vocabulary struct {
+	config *conf.Config    // expr's: it holds a cache that is not safe for concurrent use
+	known  map[string]bool // the names, with those that are always there
+}
+
+// vocabulary is made for each use, but for those who share. Their lists of names
+// must stay as they are.
+func (s Scope) vocabulary() *vocabulary {
+	if s.Shared == nil || len(s.Names) == 0 {
+		return &vocabulary{newConfig(s.Names), nameSet(s)}
+	}
+	of := naming{&s.Names[0], len(s.Names), s.Vars != nil, s.Lists != nil}
+	v, ok := s.Shared.vocabularies[of]
+	if !ok {
+		v = &vocabulary{newConfig(s.Names), nameSet(s)}
+		s.Shared.vocabularies[of] = v
+	}
+	return v
+}
+
+// readyLists are lists that have been made ready. Safe for concurrent use.
+type readyLists struct {
+	mu   sync.Mutex
+	made map[listUse]readyList
 }
 
 // listUse is a list, by where it is, and what it is made ready for.
@@ -29,19 +75,6 @@ type readyList struct {
 	ready any
 }
 
-func (s *Shared) config(names []string) *conf.Config {
-	key := strings.Join(names, " ")
-	cfg, ok := s.configs[key]
-	if !ok {
-		if s.configs == nil {
-			s.configs = map[string]*conf.Config{}
-		}
-		cfg = newConfig(names)
-		s.configs[key] = cfg
-	}
-	return cfg
-}
-
 // prepared is prepare(value), which for a list is done once.
 func (s *Shared) prepared(value any, prepare func(any) (any, error)) (any, error) {
 	list, ok := value.([]any)
@@ -49,16 +82,15 @@ func (s *Shared) prepared(value any, prepare func(any) (any, error)) (any, error
 		return prepare(value)
 	}
 	use := listUse{reflect.ValueOf(list).Pointer(), len(list), reflect.ValueOf(prepare).Pointer()}
-	if known, ok := s.lists[use]; ok {
+	s.lists.mu.Lock()
+	defer s.lists.mu.Unlock()
+	if known, ok := s.lists.made[use]; ok {
 		return known.ready, nil
 	}
 	ready, err := prepare(value)
 	if err != nil {
 		return nil, err
 	}
-	if s.lists == nil {
-		s.lists = map[listUse]readyList{}
-	}
-	s.lists[use] = readyList{list, ready}
+	s.lists.made[use] = readyList{list, ready}
 	return ready, nil
 }
