@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -158,6 +159,47 @@ func TestControlWhileServing(t *testing.T) {
 	if _, err := r.Cancel(t.Context(), id, "me", ""); err == nil {
 		t.Error("a process that has ended can be asked")
 	}
+}
+
+// TestControlKnowsWhoAsks: whoever a request says it is from, what is kept is who
+// the process that serves runs as.
+func TestControlKnowsWhoAsks(t *testing.T) {
+	c, _ := asker(t, "cli: true")
+	p := c.serve("--live", repo+"events/user-compliant.json")
+	id := c.runID("--state", "awaiting_approval")
+	r, err := reach(c.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := c.run(exitDone, "runs", "show", id, "--format", "json", "--data", c.data)
+	digest := objects(t, out)[0]["steps"].(map[string]any)["0"].(map[string]any)["approval"].(map[string]any)["digest"]
+	who := map[string]any{"kind": "iam", "id": "mallory", "name": "mallory"}
+	send := func(path string, request map[string]any) {
+		t.Helper()
+		var answer map[string]any
+		if err := r.send(t.Context(), path, request, &answer); err != nil || answer["error"] != nil || answer["refused"] != nil {
+			t.Errorf("%v is answered %v, %v", request, answer, err)
+		}
+	}
+	send(haltPath, map[string]any{"halt": map[string]any{"by": "mallory", "why": "w"}})
+	out, _ = c.run(exitDone, "halt", "--show", "--data", c.data)
+	send(haltPath, map[string]any{"resume": true, "halt": map[string]any{"by": "mallory"}})
+	send("", map[string]any{"id": id, "answer": map[string]any{"step": "0", "digest": digest, "yes": true, "who": who, "from": "mallory's"}})
+	c.run(exitDone, "runs", "show", id, "--follow", "--data", c.data)
+	for _, deed := range []string{"again", "cancel", "retry"} {
+		of := map[string]string{"again": id}[deed]
+		send("", map[string]any{"deed": deed, "id": cmp.Or(of, id+"#2"), "by": "mallory"})
+	}
+	for _, of := range []string{id, id + "#2"} {
+		told, _ := c.run(exitDone, "runs", "show", of, "--data", c.data)
+		kept, _ := c.run(exitDone, "runs", "show", of, "--data", c.data, "--format", "json")
+		out += told + kept
+	}
+	c.has(out, "every flow, by "+localUser()+" since ", "approved by "+localUser()+" at ", "run again by "+localUser(), "cancelled by "+localUser(), "retried by "+localUser())
+	if strings.Contains(out, "mallory") {
+		t.Errorf("who a request said it was from is believed:\n%s", out)
+	}
+	p.end()
 }
 
 // TestControlInUse: a process that takes no requests is told of.

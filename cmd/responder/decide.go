@@ -42,7 +42,7 @@ func (a *app) decideCommand(h *home, d decision) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: string(d.name) + " ID", Short: d.help, Args: args(1, 1, "the id of a run, or its beginning"),
 		Long: d.help + ".\nShows the question and what exactly would be done, and asks once more; what is decided counts for just that. The\nfirst decision counts. Who may decide is said in the flow; whoever caused the event may not.\n\n" +
-			"On a data folder you are the user of this machine. Of a deployed stack (--stack) your ARN is what AWS says it is,\nand you need execute-api:Invoke on its approve function.",
+			"On a data folder you are the user of this machine; where `responder run` is using it, the user it runs as. Of a deployed stack (--stack) your ARN is what AWS says it is,\nand you need execute-api:Invoke on its approve function.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
 				return usagef("the id of a run is empty")

@@ -266,6 +266,7 @@ func (re *reception) serveHalt(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is no request", http.StatusBadRequest)
 		return
 	}
+	request.Halt.By = re.by
 	answer := haltReply{Halt: request.Halt}
 	var err error
 	if request.Resume {

@@ -24,7 +24,9 @@ import (
 // A process that serves owns its data folder: nobody else can write there. So it
 // takes what people want done to runs as requests, on a port of its own that
 // only this machine reaches, from those who can read the control file: whoever
-// can read the data folder. The API key opens it not: senders have that.
+// can read the data folder. The API key opens it not: senders have that. That is
+// the user as whom the process runs, and root, so it is they who did it: whom a
+// request names is not asked.
 
 // controlFile tells, in the data folder, where and by which token the process
 // that serves takes requests; 0600. It is made anew at every start.
@@ -43,10 +45,9 @@ const maxRequest = 32 << 20
 type deedRequest struct {
 	Deed responder.Deed `json:"deed"`
 	ID   string         `json:"id"`
-	By   string         `json:"by"`
 	Why  string         `json:"why,omitempty"`
 
-	Answer *responder.Answer `json:"answer,omitempty"` // of approve and deny
+	Answer *responder.Answer `json:"answer,omitempty"` // of approve and deny; who gives it is not asked
 	Step   string            `json:"step,omitempty"`   // of undo
 }
 
@@ -63,6 +64,7 @@ type reception struct {
 	server *ingest.Server
 	path   string // of the control file
 	token  string
+	by     string // who did what is asked
 	deeds  map[responder.Deed]deed
 	to     control
 	halts  responder.Halts
@@ -70,7 +72,7 @@ type reception struct {
 
 // listenControl opens the port and writes the control file.
 func (r *running) listenControl() (*reception, error) {
-	re := &reception{path: filepath.Join(r.folder, controlFile), token: rand.Text(), deeds: map[responder.Deed]deed{}, to: r.pipeline.dispatcher.Control(), halts: r.pipeline.db.Halts()}
+	re := &reception{path: filepath.Join(r.folder, controlFile), token: rand.Text(), by: localUser(), deeds: map[responder.Deed]deed{}, to: r.pipeline.dispatcher.Control(), halts: r.pipeline.db.Halts()}
 	for _, d := range deeds() {
 		re.deeds[d.name] = d
 	}
@@ -123,12 +125,12 @@ func (re *reception) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, ok := re.deeds[request.Deed]
 	switch {
 	case request.Answer != nil:
-		request.Answer.Who.Kind = responder.IdentityCLI // whoever reads the control file owns the folder, and is nobody else here
+		request.Answer.Who, request.Answer.From = responder.Identity{Kind: responder.IdentityCLI, ID: re.by}, thisMachine()
 		run, err = re.to.Decide(r.Context(), request.ID, *request.Answer)
 	case request.Deed == responder.DeedUndo:
-		run, err = re.to.Undo(r.Context(), request.ID, request.Step, request.By, request.Why)
+		run, err = re.to.Undo(r.Context(), request.ID, request.Step, re.by, request.Why)
 	case ok:
-		run, err = d.do(r.Context(), re.to, request.ID, request.By, request.Why)
+		run, err = d.do(r.Context(), re.to, request.ID, re.by, request.Why)
 	default:
 		http.Error(w, "this cannot be done to a run", http.StatusBadRequest)
 		return
@@ -152,7 +154,8 @@ func reply(run *responder.Run, err error) (r deedReply) {
 	return r
 }
 
-// remote is control by requests to the process that serves.
+// remote is control by requests to the process that serves, which knows by itself
+// who asks.
 type remote struct {
 	contact
 	client *http.Client
@@ -175,23 +178,23 @@ func reach(folder string) (*remote, error) {
 }
 
 // Cancel implements control.
-func (r *remote) Cancel(ctx context.Context, id, by, why string) (*responder.Run, error) {
-	return r.ask(ctx, deedRequest{Deed: responder.DeedCancel, ID: id, By: by, Why: why})
+func (r *remote) Cancel(ctx context.Context, id, _, why string) (*responder.Run, error) {
+	return r.ask(ctx, deedRequest{Deed: responder.DeedCancel, ID: id, Why: why})
 }
 
 // Retry implements control.
-func (r *remote) Retry(ctx context.Context, id, by string) (*responder.Run, error) {
-	return r.ask(ctx, deedRequest{Deed: responder.DeedRetry, ID: id, By: by})
+func (r *remote) Retry(ctx context.Context, id, _ string) (*responder.Run, error) {
+	return r.ask(ctx, deedRequest{Deed: responder.DeedRetry, ID: id})
 }
 
 // Again implements control.
-func (r *remote) Again(ctx context.Context, id, by string) (*responder.Run, error) {
-	return r.ask(ctx, deedRequest{Deed: responder.DeedAgain, ID: id, By: by})
+func (r *remote) Again(ctx context.Context, id, _ string) (*responder.Run, error) {
+	return r.ask(ctx, deedRequest{Deed: responder.DeedAgain, ID: id})
 }
 
 // Undo implements control.
-func (r *remote) Undo(ctx context.Context, id, step, by, why string) (*responder.Run, error) {
-	return r.ask(ctx, deedRequest{Deed: responder.DeedUndo, ID: id, Step: step, By: by, Why: why})
+func (r *remote) Undo(ctx context.Context, id, step, _, why string) (*responder.Run, error) {
+	return r.ask(ctx, deedRequest{Deed: responder.DeedUndo, ID: id, Step: step, Why: why})
 }
 
 // Decide implements control.
