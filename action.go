@@ -208,7 +208,7 @@ type Call struct {
 	// to people; nil for all others. Its texts are not escaped.
 	Question *Question
 	// Left is not nil where this notice goes out in the place of others, which a
-	// limit has left out. Its text is not escaped.
+	// limit has left out, or warns that a guard keeps the flow from repairing. Its text is not escaped.
 	Left *Left
 	// Earlier is what notices of the same action have done in this run before,
 	// oldest first: for services that keep a run's messages together.

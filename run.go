@@ -29,7 +29,8 @@ const maxRunJSON = 32 << 20
 //	   a cooldown suppresses, audits
 //	3  approvals, surveys, guards, undos
 //	4  limits of notices, and what is told in the place of those left out; by what run an event was caused
-const RunVersion = 4
+//	5  warnings
+const RunVersion = 5
 
 // RunRetention is how long a finished run is kept at the least, and so how long
 // an event sent again is recognised.
@@ -87,6 +88,7 @@ type Run struct {
 	Finding Finding      `json:"finding"`
 	Undoes  *Undoing     `json:"undoes,omitempty"`  // nil unless the run puts back what another one did
 	Gathers *Gathering   `json:"gathers,omitempty"` // nil unless the run tells in the place of notices that a limit left out
+	Warns   *Warning     `json:"warns,omitempty"`   // nil unless the run tells that a guard keeps its flow from repairing
 	// CausedBy is nil unless one of Responder's own roles caused the event.
 	CausedBy *Origin               `json:"caused_by,omitempty"`
 	Caused   []string              `json:"caused,omitempty"` // ids of runs that events of this one's doing have led to, MaxCaused at most
@@ -105,6 +107,10 @@ type Run struct {
 	Created    time.Time `json:"created"`
 	Updated    time.Time `json:"updated"`
 }
+
+// Tells reports whether the run is there to tell of others, and not made by a
+// finding of its own.
+func (r *Run) Tells() bool { return r.Gathers != nil || r.Warns != nil }
 
 // Undoing says what a run puts back.
 type Undoing struct {
@@ -288,6 +294,8 @@ func (r *Run) form() int {
 		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}
 	switch {
+	case r.Warns != nil:
+		return 5
 	case r.Gathers != nil, r.CausedBy != nil, len(r.Caused) > 0, r.Flow.Guards != nil && r.Flow.Guards.Limits != nil && r.Flow.Guards.Limits.Notices != nil:
 		return 4
 	case asks:

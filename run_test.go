@@ -59,6 +59,7 @@ func TestRunForms(t *testing.T) {
 		"limited notices":  {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{Notices: &responder.Rate{N: 1, Per: time.Hour}}}}}, 4},
 		"other limits":     {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{PerRun: 1}}}}, 3},
 		"telling of many":  {responder.Run{Gathers: &responder.Gathering{Run: "r"}}, 4},
+		"a warning":        {responder.Run{Warns: &responder.Warning{Run: "r"}}, 5},
 		"our own doing":    {responder.Run{CausedBy: &responder.Origin{Session: "s"}}, 4},
 		"it led to others": {responder.Run{Caused: []string{"r"}}, 4},
 		"as it was asked":  {responder.Run{V: 2}, 2},

@@ -7,8 +7,8 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// What a notice says of others that were left out, and that it stands for: a line
-// after its first, so that no limit on length cuts it.
+// What a notice says of others that were left out, and that it stands for, or of
+// what keeps its flow from repairing: a line after its first, so that no limit on length cuts it.
 
 func leaveSlack(payload map[string]any, left *responder.Left) {
 	blocks, _ := payload["blocks"].([]any)
@@ -48,6 +48,7 @@ func second(list []any, v map[string]any) []any {
 type leftJSON struct {
 	N       int    `json:"n"`
 	AtLeast bool   `json:"at_least,omitempty"`
+	Guard   string `json:"guard,omitempty"` // of a warning
 	Text    string `json:"text"`
 }
 
@@ -55,5 +56,5 @@ func leftObject(left *responder.Left) *leftJSON {
 	if left == nil {
 		return nil
 	}
-	return &leftJSON{left.N, left.AtLeast, left.Text}
+	return &leftJSON{left.N, left.AtLeast, left.Guard, left.Text}
 }

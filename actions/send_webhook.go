@@ -136,7 +136,7 @@ type webhookJSON struct {
 	Region   string            `json:"region"`
 	Message  *webhookMessage   `json:"message,omitempty"`
 	Question *questionJSON     `json:"question,omitempty"`
-	Left     *leftJSON         `json:"left_out,omitempty"` // it stands for others, which a limit left out
+	Left     *leftJSON         `json:"left_out,omitempty"` // it stands for others, which a limit left out, or is a warning
 	Finding  responder.Finding `json:"finding"`            // the event in it, as it came
 }
 
@@ -166,7 +166,7 @@ func webhookPayload(call responder.Call) (any, error) {
 		return nil, err
 	}
 	payload := webhookJSON{
-		V: 1, Dry: call.Prefix != "", Account: call.Account, Region: call.Region,
+		V: 1, Dry: call.Prefix != "" && (call.Left == nil || call.Left.Guard == ""), Account: call.Account, Region: call.Region,
 		Question: questionObject(call.Question), Left: leftObject(call.Left), Finding: call.Finding,
 	}
 	payload.Run.ID, payload.Run.Step = runOf(call)

@@ -104,8 +104,8 @@ func (c Control) again(ctx context.Context, id, by string) (*responder.Run, erro
 	switch {
 	case old.Undoes != nil:
 		return nil, refuse("run %s undoes another: run %s again", id, old.Undoes.Run)
-	case old.Gathers != nil:
-		return nil, refuse("run %s tells of notices that were left out: it can be retried, and not run again", id)
+	case old.Tells():
+		return nil, refuse("run %s tells of other runs: it can be retried, and not run again", id)
 	case !old.State.Ended():
 		return nil, refuse("run %s is under way: cancel it first", id)
 	}

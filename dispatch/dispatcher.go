@@ -43,6 +43,7 @@ type Config struct {
 	Observe   func(*responder.Run)    // every stored state of a run
 	Attempted func(AttemptReport)     // an attempt is over
 	Held      func(HeldReport)        // a guard held a step back
+	Warned    func(responder.Warning) // people are told that a guard keeps a flow from repairing; once for each, or again if a worker died over it
 	Repeated  func(responder.Finding) // a finding met runs of its own, made before
 	Parked    func(run string)        // a run that cannot be decoded was put by; again at each try
 }
@@ -130,6 +131,9 @@ func New(c Config) (*Dispatcher, error) {
 	}
 	if c.Held == nil {
 		c.Held = func(HeldReport) {}
+	}
+	if c.Warned == nil {
+		c.Warned = func(responder.Warning) {}
 	}
 	if c.Repeated == nil {
 		c.Repeated = func(responder.Finding) {}

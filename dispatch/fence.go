@@ -36,10 +36,13 @@ func Guards() []string {
 }
 
 // held is why a guard keeps a step from being done; the zero value: none does.
-type held struct{ guard, why string }
+type held struct {
+	guard, why string
+	full       string // the key of a limit that was counted, under which something is counted already; else ""
+}
 
 func hold(guard, format string, args ...any) held {
-	return held{guard, cut(cleanText(fmt.Sprintf(format, args...)), maxWould)}
+	return held{guard: guard, why: cut(cleanText(fmt.Sprintf(format, args...)), maxWould)}
 }
 
 // fence is what stands around a repair that is about to act.

@@ -186,8 +186,8 @@ func TestFence(t *testing.T) {
 			if step.State != responder.StepSkipped || step.Result["would"] != "EC2TerminateInstances" || run.State != responder.RunSucceeded {
 				t.Errorf("%+v\n%s", step, outline(run))
 			}
-			if got := strings.Join(w.did(), ", "); got != "SendSlack [HELD BACK] after" {
-				t.Errorf("did %s", got)
+			if got := w.did(); got[0] != "SendSlack [HELD BACK] after" || len(got) != 1+len(w.warnings()) || alarming(tt.guard) != (len(got) == 2) {
+				t.Errorf("did %q", got)
 			}
 			if len(told) != 1 || told[0] != (HeldReport{"f", "EC2TerminateInstances", tt.guard}) || !slices.Contains(Guards(), tt.guard) {
 				t.Errorf("told %v", told)

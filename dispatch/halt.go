@@ -116,8 +116,8 @@ func (w *worker) unasked(path string, err error) {
 	w.apply(Surveyed{Path: Path(path), Err: fmt.Errorf("%w: the guards cannot be asked: %w", ErrLost, err)})
 }
 
-// breaker counts the runs of a flow that touch a thing, and halts the flow if
-// there are too many of them in an hour: its repairs may be what triggers it.
+// breaker counts the runs of a flow that touch a thing, and holds back what is too
+// many of them in an hour: its repairs may be what triggers it.
 func (d *Dispatcher) breaker(ctx context.Context, f fence) (held, error) {
 	budget, ok := d.Counters.(responder.Budget)
 	if !ok {
@@ -136,24 +136,22 @@ func (d *Dispatcher) breaker(ctx context.Context, f fence) (held, error) {
 			return held{}, fmt.Errorf("limits: %w", err)
 		}
 		if !admitted {
-			return d.trip(ctx, f, arns[i*responder.MaxClaims+full])
+			return hold(GuardBreaker, "%d runs have touched %s within an hour: does the flow trigger itself?", f.limits.Again, arns[i*responder.MaxClaims+full]), nil
 		}
 	}
 	return held{}, nil
 }
 
-// trip halts a flow, and says so loudly, once: whoever comes after finds it halted.
-func (d *Dispatcher) trip(ctx context.Context, f fence, arn string) (held, error) {
-	h := hold(GuardBreaker, "%d runs have touched %s within an hour: does the flow trigger itself?", f.limits.Again, arn)
-	if d.Halts != nil {
-		err := d.Halts.Halt(ctx, responder.Halt{Flow: f.flow, By: byBreaker, Why: h.why, At: d.now()})
-		switch {
-		case errors.Is(err, responder.ErrExists):
-			return h, nil
-		case err != nil:
-			return held{}, err
-		}
+// trip halts the run's flow, and says so loudly, once: whoever comes after finds it
+// halted.
+func (w *worker) trip(ctx context.Context, h held) error {
+	err := w.Halts.Halt(ctx, responder.Halt{Flow: w.run.Flow.Name, By: byBreaker, Why: h.why, At: w.now()})
+	switch {
+	case errors.Is(err, responder.ErrExists):
+		return nil
+	case err != nil:
+		return err
 	}
-	d.Logger.Error().Str("flow", f.flow).Str("run", f.run.ID).Str("target", arn).Int("runs", f.limits.Again).Msg("the breaker halts the flow: it repairs one thing again and again")
-	return h, nil
+	w.Logger.Error().Str("flow", w.run.Flow.Name).Str("run", w.run.ID).Str("why", h.why).Msg("the breaker halts the flow: it repairs one thing again and again")
+	return nil
 }

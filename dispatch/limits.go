@@ -66,7 +66,7 @@ func (d *Dispatcher) room(ctx context.Context, f fence) (held, error) {
 	}
 	h, err := d.admit(ctx, f, guards, claims...)
 	if h.guard != "" {
-		h.why += "; people have been asked about the others"
+		h.why, h.full = h.why+"; people have been asked about the others", ""
 	}
 	return h, err
 }
@@ -89,12 +89,20 @@ func (d *Dispatcher) admit(ctx context.Context, f fence, guards []string, claims
 	case admitted, full >= len(guards):
 		return held{}, nil
 	}
-	n := len(claims[full].Members)
+	claim := claims[full]
+	n := len(claim.Members)
+	var h held
 	switch guards[full] {
 	case GuardPerHour:
-		return hold(GuardPerHour, "it would touch %d things; the flow may touch %d in an hour, and has not so many left", n, f.limits.PerHour), nil
+		h = hold(GuardPerHour, "it would touch %d things; the flow may touch %d in an hour, and has not so many left", n, f.limits.PerHour)
 	case GuardPerAccount:
-		return hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount), nil
+		h = hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount)
+	}
+	if h.guard != "" {
+		if n <= claim.Limit {
+			h.full = claim.Key
+		}
+		return h, nil
 	}
 	_, arn, _ := strings.Cut(claims[full].Key, "/resource/")
 	arn, _, _ = strings.Cut(arn, "/"+f.flow)

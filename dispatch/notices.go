@@ -92,8 +92,12 @@ func noticesOf(g *responder.Guards) *responder.Rate {
 // of it if not. A question is always put, and so is what closes elsewhere what was
 // opened there. What has been tried is counted already.
 func (w *worker) tells(ctx context.Context, task Task, state *responder.StepState, flow responder.Flow, f *flight) bool {
-	if w.run.Gathers != nil {
+	switch {
+	case w.run.Gathers != nil:
 		return w.gathers(ctx, f)
+	case w.run.Warns != nil:
+		w.warns(f)
+		return true
 	}
 	rate := stricterRate(noticesOf(w.run.Flow.Guards), noticesOf(flow.Guards))
 	closer, _ := f.action.(responder.Closer)
@@ -166,7 +170,7 @@ func (w *worker) putOff(ctx context.Context, win window, task Task, state *respo
 	err = w.Runs.Create(ctx, run)
 	if errors.Is(err, responder.ErrTooLarge) {
 		bare := *state
-		bare.Params, bare.Body = w.statics(state), nil
+		bare.Params, bare.Body = w.statics(state.Action, state.Params), nil
 		if run, err = w.gathering(win, task, &bare, prefix); err == nil {
 			err = w.Runs.Create(ctx, run)
 		}
@@ -212,10 +216,10 @@ func (w *worker) gathering(win window, task Task, state *responder.StepState, pr
 
 // statics are the parameters of a step that the flow's author has given: where a
 // notice goes.
-func (w *worker) statics(state *responder.StepState) map[string]any {
+func (w *worker) statics(action string, params map[string]any) map[string]any {
 	kept := map[string]any{}
-	for _, p := range w.Catalogue[state.Action].Spec().Params {
-		if value, given := state.Params[p.Name]; given && p.Static {
+	for _, p := range w.Catalogue[action].Spec().Params {
+		if value, given := params[p.Name]; given && p.Static {
 			kept[p.Name] = value
 		}
 	}

@@ -149,11 +149,11 @@ flows:
 	held := coolWorld(t, strings.Replace(flow, "HOUR", "1", 1))
 	d := held.dispatcher()
 	held.foundAll(d, 1, 4)
-	if got, want := held.did(), []string{"SendSlack found 1", "EC2TerminateInstances", "SendSlack after 1", "SendSlack [HELD BACK] after 2"}; !slices.Equal(got, want) {
+	if got, want := held.did(), []string{"SendSlack found 1", "EC2TerminateInstances", "SendSlack after 1", "SendSlack [HELD BACK] after 2", "SendSlack [REPAIRS STOPPED]"}; !slices.Equal(got, want) {
 		t.Errorf("held back: %q", got)
 	}
 	held.live(d, time.Hour, 10*time.Second)
-	told := held.told()[4:]
+	told := held.told()[5:]
 	slices.Sort(told)
 	if len(told) != 2 || !strings.HasPrefix(told[0], "[HELD BACK] after 3 | and 1 more") || !strings.HasPrefix(told[1], "found 2 | and 2 more") {
 		t.Errorf("together: %q", told)

@@ -25,6 +25,7 @@ func RunMoves() []Move[responder.RunState] {
 	return []Move[responder.RunState]{
 		{states{none}, running, byWorker, "a finding is for the flow"},
 		{states{none}, running, byPerson, "runs again one that has ended, or undoes one"},
+		{states{none}, running, byWorker, "a limit of an hour, or the breaker, keeps a flow from repairing: it tells of that"},
 		{states{none}, responder.RunFailed, byWorker, "the flow's `if` cannot be judged"},
 		{states{none}, responder.RunSuppressed, byWorker, "a cooldown keeps the finding quiet"},
 		{states{none}, waiting, byWorker, "a flow's notices are beyond their limit: it tells of them once the window is over"},

@@ -38,6 +38,7 @@ func (d *Dispatcher) worker(run *responder.Run) (*worker, error) {
 // because time is up. Each turn stores what has come of the attempts that
 // landed together with the mark of those that are about to start.
 func (w *worker) work(ctx context.Context) error {
+	w.alarm()
 	airborne, ground := early(ctx)
 	defer w.drain()
 	defer ground()

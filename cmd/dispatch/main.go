@@ -124,6 +124,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Observe:   func(run *responder.Run) { countRun(p.metrics, run) },
 		Attempted: func(a dispatch.AttemptReport) { timeAttempt(p.metrics, a) },
 		Held:      func(h dispatch.HeldReport) { p.metrics.Count(metrics.Held, h.Guard, 1) },
+		Warned:    func(responder.Warning) { p.metrics.Count(metrics.Warnings, "", 1) },
 		Repeated:  func(responder.Finding) { p.metrics.Count(metrics.Duplicates, "", 1) },
 		Parked:    func(string) { countEnd(p.metrics, responder.RunParked) },
 	})

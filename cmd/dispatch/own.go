@@ -45,6 +45,6 @@ func alarms() []string {
 	return []string{
 		"events-dead-letters", "findings-dead-letters", "events-oldest", "findings-oldest", "events-dead-oldest", "findings-dead-oldest",
 		"ingest-errors", "ingest-throttles", "detect-errors", "detect-throttles", "dispatch-errors", "dispatch-throttles", "approve-errors", "approve-throttles",
-		"api-5xx", "failed-runs", "breaker", "rule-errors", "silence", "dark-forwarders", "sweep", "forwarder-dead-letters",
+		"api-5xx", "failed-runs", "breaker", "repairs-stopped", "rule-errors", "silence", "dark-forwarders", "sweep", "forwarder-dead-letters",
 	}
 }

@@ -55,6 +55,9 @@ func (a *app) tellRun(r *responder.Run) {
 	if g := r.Gathers; g != nil {
 		fact("tells", "of notices left out from %s to %s, beyond %d in %s; its own is that of run %s, step %s", moment(g.Since), moment(g.Until), g.Rate.N, duration(g.Rate.Per), g.Run, g.Step)
 	}
+	if o := r.Warns; o != nil {
+		fact("warns", "%s", line(fmt.Sprintf("%s keeps the flow from repairing: %s; first %s, step %s of run %s", o.Guard, o.Why, o.Action, o.Step, o.Run), 1000))
+	}
 	for _, d := range r.Audit {
 		a.tellDeed(d)
 	}

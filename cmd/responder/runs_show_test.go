@@ -95,6 +95,8 @@ func TestTellRun(t *testing.T) {
 			step: slack, want: "  caused by  Responder's own role, and by no session: its run is not known\n  0  SendSlack\n"},
 		{name: "telling of many", run: responder.Run{Gathers: &responder.Gathering{Run: "2e", Step: "0.1", Rate: responder.Rate{N: 20, Per: time.Hour}, Since: at(0), Until: at(3600)}},
 			step: slack, want: "  tells      of notices left out from 2026-11-23T06:39:56Z to 2026-11-23T07:39:56Z, beyond 20 in 1h; its own is that of run 2e, step 0.1\n  0  SendSlack\n"},
+		{name: "warning", run: responder.Run{Warns: &responder.Warning{Run: "2e", Step: "0.1", Action: "EC2TerminateInstances", Guard: "limits.per_hour", Why: "no room\x1b[2J"}},
+			step: slack, want: "  warns      limits.per_hour keeps the flow from repairing: no room[2J; first EC2TerminateInstances, step 0.1 of run 2e\n  0  SendSlack\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run := tt.run

@@ -151,7 +151,7 @@ type meeting struct {
 // Create implements responder.RunStore.
 func (m meeting) Create(ctx context.Context, run *responder.Run) error {
 	err := m.Runs.Create(ctx, run)
-	if errors.Is(err, responder.ErrExists) {
+	if errors.Is(err, responder.ErrExists) && !run.Tells() {
 		m.met(run)
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/dispatch"
 )
 
 // judgeHour holds the limits against what was done within the hour.
@@ -96,11 +97,16 @@ func judgeEnd(t *testing.T, w World, d *deeds, f *Figures) {
 			break
 		}
 	}
-	if want := f.Events + 2; f.Runs != want { // two tell of what was left out
-		t.Errorf("%d runs, want %d", f.Runs, want)
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if want := f.Events + 2 + len(d.warned); f.Runs != want { // two tell of what was left out
+		t.Errorf("%d runs, want %d", f.Runs, want)
+	}
+	for _, guard := range []string{dispatch.GuardPerHour, dispatch.GuardPerAccount} {
+		if f.Held[guard] > 0 != (d.warned[guard] == 1) {
+			t.Errorf("%s held back %d repairs, and was warned of %d times", guard, f.Held[guard], d.warned[guard])
+		}
+	}
 	for _, text := range []string{"found", "after"} {
 		left, told := d.left[text]
 		f.LeftOut += skipped[text]
@@ -111,7 +117,7 @@ func judgeEnd(t *testing.T, w World, d *deeds, f *Figures) {
 	if len(d.left) != 2 {
 		t.Errorf("told together: %v", d.left)
 	}
-	f.Told = len(d.notices) + len(d.left)
+	f.Told = len(d.notices) + len(d.left) + len(d.warned)
 	for _, things := range d.touched {
 		f.Touched += len(things)
 	}

@@ -54,11 +54,12 @@ type deeds struct {
 	most    int                        // things of one call
 	notices map[string]string          // key of the call → its text
 	left    map[string]responder.Left  // text of the first → the others
+	warned  map[string]int             // guard → how often it was warned that it stops repairs
 	tries   map[string]int             // by key
 }
 
 func newDeeds() *deeds {
-	return &deeds{touched: map[string]map[string]bool{}, notices: map[string]string{}, left: map[string]responder.Left{}, tries: map[string]int{}}
+	return &deeds{touched: map[string]map[string]bool{}, notices: map[string]string{}, left: map[string]responder.Left{}, warned: map[string]int{}, tries: map[string]int{}}
 }
 
 // mend is a repair that looks first. Some attempts fail for now, and of some
@@ -125,6 +126,10 @@ func (n tell) Do(_ context.Context, call responder.Call) (responder.Result, erro
 		return nil, &responder.Transient{Err: fmt.Errorf("busy")}
 	}
 	text := fmt.Sprint(call.Params["message"])
+	if call.Left != nil && call.Left.Guard != "" {
+		n.warned[call.Left.Guard]++
+		return nil, nil
+	}
 	if call.Left != nil {
 		n.left[text] = *call.Left
 		return nil, nil

@@ -45,6 +45,7 @@ const (
 	Runs           Metric = "Runs"           // by State: runs made ("created"), and runs that ended so
 	FailedRuns     Metric = "FailedRuns"     // runs that ended as failed, or were parked
 	Held           Metric = "Held"           // steps that a guard held back, by Guard
+	Warnings       Metric = "Warnings"       // warnings that a limit of an hour, or the breaker, keeps a flow from repairing
 	Duplicates     Metric = "Duplicates"     // findings that met a run of theirs
 	StepLatency    Metric = "StepLatency"    // ms that attempts took, by Action
 	Due            Metric = "Due"            // at each sweep that succeeded: runs it rang for
@@ -64,7 +65,7 @@ func All() []Metric {
 	return []Metric{
 		EventsAccepted, RequestsRefused, RequestsFailed,
 		Events, Canaries, Findings, RuleErrors,
-		Runs, FailedRuns, Held, Duplicates, StepLatency, Due, Halted, Tripped, DarkForwarders,
+		Runs, FailedRuns, Held, Warnings, Duplicates, StepLatency, Due, Halted, Tripped, DarkForwarders,
 		QueueLag, DeadLetters,
 	}
 }

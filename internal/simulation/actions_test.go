@@ -46,7 +46,7 @@ type action struct {
 var _ responder.Verifier = action{}
 
 func (a action) Spec() responder.Spec {
-	return responder.Spec{Name: a.name, Kind: a.kind, Params: []responder.Param{{Name: "what", Type: responder.TextParam, Required: true}}}
+	return responder.Spec{Name: a.name, Kind: a.kind, Params: []responder.Param{{Name: "what", Type: responder.TextParam, Required: a.kind != responder.Notice}}}
 }
 
 // saying is what an action said of an attempt.

@@ -151,6 +151,7 @@ func (w *world) judgeTrip(halt responder.Halt, tenure string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sights[sawTrip]++
+	w.judgeWarned(halt.Flow, "limits.again")
 	if slices.Contains(w.refused[tenure], "again/"+halt.Flow) {
 		return
 	}

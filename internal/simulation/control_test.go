@@ -41,6 +41,10 @@ func judgeMove(from, to responder.RunState, by writing, broken func(string, stri
 // judgeCreation looks at a run that is new, and notes that it is to come to its
 // end. False: nobody asked for it. The caller holds mu.
 func (w *world) judgeCreation(after *responder.Run, by writing, broken func(string, string, ...any)) bool {
+	if by.request == nil && after.Warns != nil && after.Version == 1 {
+		w.judgeWarning(after, by, broken)
+		return true
+	}
 	if by.request == nil {
 		if w.due[after.ID] == nil || after.Version != 1 || number(after.ID) > 1 {
 			broken("one run a finding and flow", "nobody asked for it")

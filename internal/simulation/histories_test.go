@@ -84,8 +84,8 @@ func TestHistories(t *testing.T) {
 func TestGuardedHistories(t *testing.T) {
 	all := liveThrough(t, true)
 	evidence.Report(t, "Simulated histories with questions and guards", evidence.Figures{
-		Load: fmt.Sprintf("%d histories, %d runs, %d things done, %d questions, %d answers taken, %d repairs that guards held back, %d halts, %d runs parked, %d undos", all.histories, all.runs(), all.effects,
-			all.seen[sawQuestion], all.seen[sawAnswer], all.seen[sawHeld], all.seen[sawHalt], all.seen[sawParked], all.seen[sawUndo]),
+		Load: fmt.Sprintf("%d histories, %d runs, %d things done, %d questions, %d answers taken, %d repairs that guards held back, %d halts, %d warnings, %d runs parked, %d undos", all.histories, all.runs(), all.effects,
+			all.seen[sawQuestion], all.seen[sawAnswer], all.seen[sawHeld], all.seen[sawHalt], all.seen[sawWarning], all.seen[sawParked], all.seen[sawUndo]),
 		Faults:  fmt.Sprintf("%d of %d kinds", all.faults(), len(all.tally)),
 		Doubled: fmt.Sprintf("0 where the key is honoured, %d where it is ignored", all.doubles),
 		Seed:    *firstSeed,

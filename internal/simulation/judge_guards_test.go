@@ -109,6 +109,9 @@ func (c *stepChange) judgeHeldBack() {
 		reason = c.inRun() > strict.run
 	case "limits.per_hour", "limits.per_account", "limits.per_resource":
 		reason = slices.Contains(c.refused[c.by.tenure], strings.TrimPrefix(guard, "limits.per_")+flow)
+		if guard != "limits.per_resource" {
+			c.judgeWarned(c.run.Flow.Name, guard)
+		}
 	default:
 		said, _ := c.held(c.run, targets)
 		reason = said == guard

@@ -79,6 +79,8 @@ func (m *model) judge(by writing) {
 	switch {
 	case m.timedOut(), m.run.State == responder.RunCancelled:
 		return // wherever its steps are
+	case m.run.Warns != nil && len(m.run.Flow.Steps) == 0 && !m.run.State.Ended():
+		return // its flow tells nobody: whoever takes it up says it loudly, and ends it
 	case unadopted(m.run), m.run.State == responder.RunSuppressed:
 		if len(m.run.Steps) > 0 {
 			m.broken("no step before those in front of it have ended", "%d steps have begun of a run that is %s", len(m.run.Steps), m.run.State)

@@ -12,8 +12,9 @@ const (
 	sawTrip     sight = "trips of the breaker"
 	sawParked   sight = "runs parked"
 	sawUndo     sight = "undos"
+	sawWarning  sight = "warnings"
 )
 
 func sights() []sight {
-	return []sight{sawQuestion, sawAnswer, sawHeld, sawHalt, sawTrip, sawParked, sawUndo}
+	return []sight{sawQuestion, sawAnswer, sawHeld, sawHalt, sawTrip, sawParked, sawUndo, sawWarning}
 }

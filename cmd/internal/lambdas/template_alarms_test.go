@@ -75,7 +75,7 @@ func TestAlarms(t *testing.T) {
 	want := []string{
 		"api-5xx", "approve-errors", "approve-throttles", "breaker", "dark-forwarders", "detect-errors", "detect-throttles", "dispatch-errors", "dispatch-throttles",
 		"events-dead-letters", "events-dead-oldest", "events-oldest", "failed-runs", "findings-dead-letters", "findings-dead-oldest", "findings-oldest",
-		"ingest-errors", "ingest-throttles", "rule-errors", "silence", "sweep",
+		"ingest-errors", "ingest-throttles", "repairs-stopped", "rule-errors", "silence", "sweep",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("the alarms are %v, want %v", names, want)
