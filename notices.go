@@ -25,7 +25,7 @@ type Warning struct {
 	Action  string    `json:"action"` // what it would have done
 	Guard   string    `json:"guard"`  // one of dispatch.Guards
 	Why     string    `json:"why"`
-	Touched int       `json:"touched,omitempty"` // things that the flow had touched under the limit by then; 0: not counted
+	Touched int       `json:"touched,omitempty"` // things that the flow had touched by then under an hour's limit, at the least; 0: not known
 	Since   time.Time `json:"since"`             // the hour of the clock
 }
 

@@ -247,6 +247,7 @@ type RunSummary struct {
 	Due        time.Time `json:"due,omitzero"`
 
 	FailedSteps int `json:"failed_steps"` // also of a run that went on and succeeded
+	HeldBack    int `json:"held_back"`    // as Run.HeldBack
 }
 
 // Summary gives what a list shows of the run.
@@ -258,7 +259,7 @@ func (r *Run) Summary() RunSummary {
 	return RunSummary{
 		ID: r.ID, Flow: r.Flow.Name, Rule: r.Finding.Rule, Severity: r.Finding.Severity,
 		State: r.State, Mode: r.Mode, Title: r.Finding.Title, Account: account, Cause: r.Cause,
-		Created: r.Created, Updated: r.Updated, Due: r.Due, FailedSteps: r.FailedSteps(),
+		Created: r.Created, Updated: r.Updated, Due: r.Due, FailedSteps: r.FailedSteps(), HeldBack: r.HeldBack(),
 	}
 }
 
@@ -268,6 +269,20 @@ func (r *Run) FailedSteps() int {
 	n := 0
 	for path, s := range r.Steps {
 		if s.State == StepFailed && (s.Action != "" || !r.failedWithin(path)) {
+			n++
+		}
+	}
+	return n
+}
+
+// HeldBack is how many repairs a guard has held back, and questions about repairs
+// that nobody has answered with yes: what was to be done, and was not, though the
+// run may have succeeded.
+func (r *Run) HeldBack() int {
+	n := 0
+	for _, s := range r.Steps {
+		held := s.Kind == Repair && s.State == StepSkipped && s.Result["guard"] != nil
+		if held || s.Approval != nil && !s.Approval.Open() && !s.Approval.Granted() {
 			n++
 		}
 	}

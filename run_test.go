@@ -8,6 +8,30 @@ import (
 	"github.com/skycrafters/responder"
 )
 
+// TestHeldBack: what was to be done and was not, whatever the run says of itself.
+func TestHeldBack(t *testing.T) {
+	guarded := map[string]any{"guard": "limits.per_hour"}
+	for name, tt := range map[string]struct {
+		state responder.StepState
+		want  int
+	}{
+		"done":                {responder.StepState{Kind: responder.Repair, State: responder.StepSucceeded}, 0},
+		"held back":           {responder.StepState{Kind: responder.Repair, State: responder.StepSkipped, Result: guarded}, 1},
+		"repairs are off":     {responder.StepState{Kind: responder.Repair, State: responder.StepSkipped, Result: map[string]any{"why": "off"}}, 0},
+		"a notice left out":   {responder.StepState{Kind: responder.Notice, State: responder.StepSkipped, Result: guarded}, 0},
+		"a guard as a result": {responder.StepState{Kind: responder.Check, State: responder.StepSucceeded, Result: guarded}, 0},
+		"denied":              {responder.StepState{State: responder.StepStopped, Approval: &responder.Approval{Decision: responder.Denied}}, 1},
+		"nobody said yes":     {responder.StepState{State: responder.StepSkipped, Approval: &responder.Approval{Decision: responder.TimedOut}}, 1},
+		"asked still":         {responder.StepState{State: responder.StepWaiting, Approval: &responder.Approval{}}, 0},
+		"approved":            {responder.StepState{State: responder.StepSucceeded, Approval: &responder.Approval{Decision: responder.Approved}}, 0},
+	} {
+		run := responder.Run{Steps: map[string]*responder.StepState{"0": &tt.state}}
+		if got := run.Summary().HeldBack; got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
 func TestFailedSteps(t *testing.T) {
 	const failed, fine = responder.StepFailed, responder.StepSucceeded
 	acts := func(s responder.StepStatus) *responder.StepState {

@@ -38,7 +38,7 @@ func Guards() []string {
 // held is why a guard keeps a step from being done; the zero value: none does.
 type held struct {
 	guard, why string
-	full       string // the key of a limit that was counted, under which something is counted already; else ""
+	touched    int // of an hour's limit: the things that are counted under it, at the least
 }
 
 func hold(guard, format string, args ...any) held {

@@ -66,7 +66,7 @@ func (d *Dispatcher) room(ctx context.Context, f fence) (held, error) {
 	}
 	h, err := d.admit(ctx, f, guards, claims...)
 	if h.guard != "" {
-		h.why, h.full = h.why+"; people have been asked about the others", ""
+		h.why, h.touched = h.why+"; people have been asked about the others", 0
 	}
 	return h, err
 }
@@ -99,9 +99,7 @@ func (d *Dispatcher) admit(ctx context.Context, f fence, guards []string, claims
 		h = hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount)
 	}
 	if h.guard != "" {
-		if n <= claim.Limit {
-			h.full = claim.Key
-		}
+		h.touched = max(0, claim.Limit-n+1) // with fewer there would be room
 		return h, nil
 	}
 	_, arn, _ := strings.Cut(claims[full].Key, "/resource/")

@@ -42,12 +42,8 @@ func (w *worker) warn(ctx context.Context, task Task, state *responder.StepState
 	if !alarming(h.guard) || w.told.has(id, now) {
 		return nil
 	}
-	touched, err := w.touched(ctx, h, now)
-	if err != nil {
-		return err
-	}
 	run, err := w.warning(id, task.Path, responder.Warning{
-		Run: w.run.ID, Step: task.Path, Action: state.Action, Guard: h.guard, Why: h.why, Touched: touched, Since: since,
+		Run: w.run.ID, Step: task.Path, Action: state.Action, Guard: h.guard, Why: h.why, Touched: h.touched, Since: since,
 	})
 	if err != nil {
 		return err
@@ -65,19 +61,6 @@ func (w *worker) warn(ctx context.Context, task Task, state *responder.StepState
 		w.Logger.Warn().Err(err).Msg("not rung for; the sweep will")
 	}
 	return nil
-}
-
-// touched is how many things are counted under a limit that has no room left, 0
-// where that is not known.
-func (w *worker) touched(ctx context.Context, h held, now time.Time) (int, error) {
-	if h.full == "" || w.Counters == nil {
-		return 0, nil
-	}
-	n, admitted, err := w.Counters.Add(ctx, h.full, "", 1, now.Add(time.Minute)) // it is not empty, so there is no room
-	if admitted {
-		return 0, err
-	}
-	return n, err
 }
 
 // warning is the run that tells: by the notices of the on_error that the repair, or
@@ -159,7 +142,7 @@ func (w *worker) warns(f *flight) {
 func warningText(of responder.Warning, flow string) string {
 	text := fmt.Sprintf("%s is held back by %s: %s.", of.Action, of.Guard, strings.TrimSuffix(of.Why, "."))
 	if of.Touched > 0 {
-		text += fmt.Sprintf(" By then it had touched %s.", countThings(of.Touched))
+		text += fmt.Sprintf(" By then it had touched %s or more.", countThings(of.Touched))
 	}
 	name, since := shellWord(flow), of.Since.UTC().Format(time.RFC3339)
 	if of.Guard == GuardBreaker {

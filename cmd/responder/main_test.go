@@ -131,8 +131,8 @@ func TestRunOnce(t *testing.T) {
 func TestRunOnceSummary(t *testing.T) {
 	c := newCLI(t)
 	for pass, want := range []string{
-		`{"events":9,"duplicates":0,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{"succeeded":6},"failed_steps":0,"dead":0,"refused":0}`,
-		`{"events":9,"duplicates":5,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{},"failed_steps":0,"dead":0,"refused":0}`,
+		`{"events":9,"duplicates":0,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{"succeeded":6},"failed_steps":0,"held_back":0,"dead":0,"refused":0}`,
+		`{"events":9,"duplicates":5,"matched":5,"unmatched":4,"rule_errors":0,"findings":6,"runs":{},"failed_steps":0,"held_back":0,"dead":0,"refused":0}`,
 	} {
 		out, _ := c.run(exitDone, "run", "--once", "--format", "json", "--data", c.data, repo+"events")
 		lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -152,7 +152,7 @@ func TestRunOnceSummary(t *testing.T) {
 	}
 	c.write("in.jsonl", one.String()+"\n"+one.String()+"\n{\"broken\n{\"neither\":1}\n")
 	out, errs := c.run(exitInput, "run", "--once", "--format", "json", "--data", filepath.Join(c.dir, "other"), filepath.Join(c.dir, "in.jsonl"))
-	c.has(out, `{"events":2,"duplicates":1,"matched":2,"unmatched":0,"rule_errors":2,"findings":2,"runs":{"succeeded":1},"failed_steps":0,"dead":0,"refused":2}`)
+	c.has(out, `{"events":2,"duplicates":1,"matched":2,"unmatched":0,"rule_errors":2,"findings":2,"runs":{"succeeded":1},"failed_steps":0,"held_back":0,"dead":0,"refused":2}`)
 	c.has(errs, "in.jsonl", "rule error", "2 files or records could not be taken")
 }
 

@@ -262,6 +262,7 @@ type runJSON struct {
 	Severity responder.Severity `json:"severity"`
 	State    responder.RunState `json:"state"`
 	Failed   int                `json:"failed_steps"`
+	Held     int                `json:"held_back"`
 	Mode     responder.Mode     `json:"mode"`
 	Message  string             `json:"message"`
 	Cause    string             `json:"cause,omitempty"`
@@ -269,7 +270,7 @@ type runJSON struct {
 }
 
 func runLine(r *responder.Run) runJSON {
-	line := runJSON{Run: r.ID, Rule: r.Finding.Rule, Flow: r.Flow.Name, Severity: r.Finding.Severity, State: r.State, Failed: r.FailedSteps(), Mode: r.Mode, Message: r.Finding.Message, Cause: r.Cause}
+	line := runJSON{Run: r.ID, Rule: r.Finding.Rule, Flow: r.Flow.Name, Severity: r.Finding.Severity, State: r.State, Failed: r.FailedSteps(), Held: r.HeldBack(), Mode: r.Mode, Message: r.Finding.Message, Cause: r.Cause}
 	if event, err := responder.DecodeEvent(r.Finding.Event); err == nil {
 		line.EventID = eventID(event)
 	}

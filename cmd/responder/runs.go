@@ -111,7 +111,7 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 		if a.format == "json" {
 			err = a.printJSON(r)
 		} else {
-			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60)+a.failedSteps(r))
+			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60)+a.asides(r))
 		}
 		if err == nil && a.format == "text" && r.State == responder.RunAwaitingApproval {
 			err = a.listQuestions(ctx, s, r.ID)
@@ -148,12 +148,17 @@ func (a *app) listQuestions(ctx context.Context, s *store, id string) error {
 	return nil
 }
 
-// failedSteps tells of a run that has steps which failed, and that did not fail itself.
-func (a *app) failedSteps(r responder.RunSummary) string {
-	if r.FailedSteps == 0 || r.State == responder.RunFailed {
-		return ""
+// asides tells of what the state of a run does not: repairs that were held back, and
+// steps that failed of a run that did not.
+func (a *app) asides(r responder.RunSummary) string {
+	text := ""
+	if r.FailedSteps > 0 && r.State != responder.RunFailed {
+		text += a.paint().red(fmt.Sprintf(" (%s failed)", count(r.FailedSteps, "step")))
 	}
-	return a.paint().red(fmt.Sprintf(" (%s failed)", count(r.FailedSteps, "step")))
+	if r.HeldBack > 0 {
+		text += a.paint().yellow(fmt.Sprintf(" (%d held back)", r.HeldBack))
+	}
+	return text
 }
 
 // shortID is enough of an id to name a run: its beginning, and which time it is

@@ -116,3 +116,23 @@ func TestTellRun(t *testing.T) {
 		})
 	}
 }
+
+// TestChainOfWhatWasNotDone: what runs tell in a line says why a repair was not done.
+func TestChainOfWhatWasNotDone(t *testing.T) {
+	a := &app{getenv: func(string) string { return "" }}
+	steps := []responder.Step{{Kind: responder.StepApprove}, {Kind: responder.StepRemediate}, {Kind: responder.StepAction, Action: "SendSlack"}}
+	skipped := func(kind responder.Kind, result map[string]any) *responder.StepState {
+		return &responder.StepState{State: responder.StepSkipped, Kind: kind, Result: result}
+	}
+	denied := skipped("", map[string]any{"why": "denied by ann"})
+	denied.Approval = &responder.Approval{Decision: responder.Denied}
+	run := &responder.Run{State: responder.RunSucceeded, Flow: responder.FlowSnapshot{Steps: steps}, Steps: map[string]*responder.StepState{
+		"0": denied, "1": skipped(responder.Repair, map[string]any{"guard": "limits.per_hour\x1b[2J", "why": "no room"}), "2": skipped(responder.Notice, map[string]any{"guard": "limits.notices"}),
+	}}
+	if got, want := a.chain(run), "approve – denied by ann → remediate – held back by limits.per_hour[2J → SendSlack –"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := a.asides(run.Summary()), " (2 held back)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

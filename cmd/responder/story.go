@@ -27,6 +27,9 @@ func (a *app) tellSummary(s summary, mode responder.Mode) {
 	if s.FailedSteps > 0 {
 		text += fmt.Sprintf(" · %s failed", count(s.FailedSteps, "step"))
 	}
+	if s.HeldBack > 0 {
+		text += fmt.Sprintf(" · %d held back", s.HeldBack)
+	}
 	if s.Duplicates > 0 {
 		text += fmt.Sprintf(" · %s seen before", count(s.Duplicates, "event"))
 	}
@@ -191,7 +194,19 @@ func (a *app) step(r *responder.Run, path string, step *responder.Step) string {
 		}
 		return text
 	}
-	return a.stepName(step) + a.mark(step, state)
+	return a.stepName(step) + a.mark(step, state) + a.undone(state)
+}
+
+// undone says why a repair that was reached was not done, or a question not answered with yes.
+func (a *app) undone(state *responder.StepState) string {
+	if state == nil || state.State != responder.StepSkipped || state.Kind != responder.Repair && state.Approval == nil {
+		return ""
+	}
+	if guard, held := state.Result["guard"].(string); held {
+		return a.paint().yellow(" held back by " + line(guard, markWidth))
+	}
+	why, _ := state.Result["why"].(string)
+	return a.paint().yellow(strings.TrimRight(" "+line(why, markWidth), " "))
 }
 
 func (a *app) stepName(step *responder.Step) string {

@@ -47,6 +47,7 @@ type fate struct {
 type rest struct {
 	state  responder.RunState
 	failed int // steps
+	held   int // repairs
 }
 
 func newTally(keepEvents, keepRuns int) *tally {
@@ -89,7 +90,7 @@ func (t *tally) run(r *responder.Run) {
 	if _, known := t.rests[r.ID]; !known {
 		t.order = append(t.order, r.ID)
 	}
-	t.rests[r.ID] = rest{r.State, r.FailedSteps()}
+	t.rests[r.ID] = rest{r.State, r.FailedSteps(), r.HeldBack()}
 	if _, known := t.runs[r.ID]; known || len(t.runs) < t.keepRuns {
 		t.runs[r.ID] = r
 	}
@@ -169,6 +170,7 @@ type summary struct {
 	Findings    int                        `json:"findings"`
 	Runs        map[responder.RunState]int `json:"runs"`         // made or moved on now, by state
 	FailedSteps int                        `json:"failed_steps"` // of these runs
+	HeldBack    int                        `json:"held_back"`    // of these runs: see responder.Run.HeldBack
 	Dead        int                        `json:"dead"`
 	Refused     int                        `json:"refused"` // input that was no event
 }
@@ -183,6 +185,7 @@ func (t *tally) summary() summary {
 	for _, r := range t.rests {
 		s.Runs[r.state]++
 		s.FailedSteps += r.failed
+		s.HeldBack += r.held
 	}
 	return s
 }

@@ -72,7 +72,7 @@ func (c *stepChange) lands() bool {
 func (c *stepChange) moves() bool { return !over(c.was.State) || c.lands() }
 
 func (c *stepChange) judge() {
-	if c.was.Action != c.is.Action || c.was.Kind != c.is.Kind || c.was.Branch != c.is.Branch || !reflect.DeepEqual(c.was.Params, c.is.Params) {
+	if c.was.Action != c.is.Action || c.was.Kind != c.is.Kind || c.was.Branch != c.is.Branch || len(c.was.Params)+len(c.is.Params) > 0 && !reflect.DeepEqual(c.was.Params, c.is.Params) {
 		c.broken("what resolves once, resolves once", "action, branch or parameters have changed")
 	}
 	if retry := c.by.request != nil && c.by.request.what == responder.DeedRetry; !c.moves() && !retry && !reflect.DeepEqual(c.was, c.is) {

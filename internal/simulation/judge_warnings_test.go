@@ -36,3 +36,6 @@ func (w *world) judgeWarned(flow, guard string) {
 	}
 	w.broken("what stops repairs is told", "%s of flow %s has no warning", guard, flow)
 }
+
+// warns reports whether a run is one that warns. The caller holds mu.
+func (w *world) warns(id string) bool { return w.stored[id] != nil && w.stored[id].run.Warns != nil }

@@ -188,7 +188,7 @@ func (l *life) judgeAnswer(r request, asked time.Time, run *responder.Run, err e
 		}[r.what]
 		_, undo := undoneBy(r.id)
 		switch {
-		case r.what == responder.DeedAgain && undo:
+		case r.what == responder.DeedAgain && (undo || l.warns(r.id)):
 		case r.what == responder.DeedUndo:
 			if !undo && !l.refusesUndo(r, asked) {
 				broken("refused for no reason: %v", err)
