@@ -75,16 +75,12 @@ func (in *Ingest) acceptFrom(ctx context.Context, key Key, request Request) (ids
 		return nil, err
 	}
 	var messages []responder.Message
-	err = split(body, func(e responder.Event) error {
+	err = split(body, func(e normal) error {
 		if err := key.admits(e); err != nil {
 			return err
 		}
-		id := e.ID()
-		if id == "" {
-			id = e.Key()
-		}
-		ids = append(ids, id)
-		messages = append(messages, responder.Message{Body: e.Raw})
+		ids = append(ids, e.name())
+		messages = append(messages, responder.Message{Body: e.raw})
 		return nil
 	})
 	if err != nil {

@@ -150,22 +150,20 @@ var errForeign = errors.New("the API key may not speak for this event")
 // record, in `detail.recipientAccountId`: rules go by the former, the event's
 // key by the latter, so both must be the key's. (`userIdentity.accountId` is
 // the caller's, and foreign in every call across accounts.)
-func (k Key) admits(e responder.Event) error {
+func (k Key) admits(e normal) error {
 	if k.Accounts == nil {
 		return nil
 	}
-	account := e.Account()
-	if account == "" {
+	if e.account == "" {
 		return fmt.Errorf("%w: it names no `account`", errForeign)
 	}
-	if !k.SpeaksFor(account) {
-		return fmt.Errorf("%w: its `account`%s is none of the key's", errForeign, shown(account))
+	if !k.SpeaksFor(e.account) {
+		return fmt.Errorf("%w: its `account`%s is none of the key's", errForeign, shown(e.account))
 	}
-	detail, _ := e.Body["detail"].(map[string]any)
-	if detail["recipientAccountId"] == nil {
+	if e.recipient == nil {
 		return nil
 	}
-	if recipient := text(detail, "recipientAccountId"); !k.SpeaksFor(recipient) {
+	if recipient := unquoted(e.recipient); !k.SpeaksFor(recipient) {
 		return fmt.Errorf("%w: its `detail.recipientAccountId`%s is none of the key's", errForeign, shown(recipient))
 	}
 	return nil

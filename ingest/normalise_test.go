@@ -15,10 +15,12 @@ func TestNormaliseEvent(t *testing.T) {
 		"compact": compact,
 		"spaced":  "\n " + strings.ReplaceAll(strings.ReplaceAll(compact, `":`, "\" :\t"), `,"`, ",\r\n  \"") + "\n",
 	} {
-		e, err := Normalise([]byte(in))
+		element := []byte(in)
+		e, err := Normalise(element)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		clear(element) // it is the caller's
 		if string(e.Raw) != compact {
 			t.Errorf("%s: got %s\nwant %s", name, e.Raw, compact)
 		}

@@ -17,8 +17,8 @@ import (
 // body without any. The error is a *BodyError.
 func Split(body []byte) ([]json.RawMessage, error) {
 	var events []json.RawMessage
-	err := split(body, func(e responder.Event) error {
-		events = append(events, e.Raw)
+	err := split(body, func(e normal) error {
+		events = append(events, e.raw)
 		return nil
 	})
 	if err != nil {
@@ -27,9 +27,9 @@ func Split(body []byte) ([]json.RawMessage, error) {
 	return events, nil
 }
 
-// split is Split, one event at a time: decoded, events are many times larger.
-// An error of each refuses the body for that element.
-func split(body []byte, each func(responder.Event) error) error {
+// split is Split, one event at a time. An error of each refuses the body for
+// that element.
+func split(body []byte, each func(normal) error) error {
 	if len(body) > MaxBodyBytes {
 		return tooLarge()
 	}
@@ -47,7 +47,7 @@ func split(body []byte, each func(responder.Event) error) error {
 		case err != nil:
 			return damaged(err)
 		}
-		e, err := Normalise(element.Raw)
+		e, err := normalise(element.Raw)
 		if err == nil {
 			err = each(e)
 		}

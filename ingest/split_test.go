@@ -189,7 +189,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		for _, raw := range events {
 			e, err := responder.DecodeEvent(raw)
-			if err != nil || !isEvent(e.Body) {
+			if err != nil || !eventByMap(e.Body) {
 				t.Fatalf("%q is no event: %v", raw, err)
 			}
 		}
