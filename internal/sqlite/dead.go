@@ -33,13 +33,15 @@ func (q *Queue) Bury(ctx context.Context, delivery responder.Delivery, cause str
 func (q *Queue) bury(tx *tx, r receipt, cause string) (bool, error) {
 	n, err := tx.exec(`
 		INSERT INTO dead (seq, queue, died, receives, cause, body)
-		SELECT seq, queue, ?, receives, ?, body FROM messages WHERE seq = ? AND receives = ? AND queue = ?`,
+		SELECT seq, queue, ?, receives, ?, body FROM messages JOIN bodies USING (seq) WHERE seq = ? AND receives = ? AND queue = ?`,
 		nanos(q.db.now()), strings.ToValidUTF8(cause, "\uFFFD"), r.seq, r.receives, q.name)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	_, err = tx.exec(`DELETE FROM messages WHERE seq = ?`, r.seq)
-	return true, err
+	if _, err = tx.exec(`DELETE FROM messages WHERE seq = ?`, r.seq); err != nil {
+		return false, err
+	}
+	return true, dropBodies(tx, numbers{r.seq})
 }
 
 // List implements responder.Dead.
@@ -71,8 +73,12 @@ func (q *Queue) List(ctx context.Context, max int) ([]responder.DeadLetter, erro
 // Redrive implements responder.Dead. A message put back gets a new id.
 func (q *Queue) Redrive(ctx context.Context, ids ...string) (int, error) {
 	n, err := q.exhume(ctx, ids, func(tx *tx, seq int64) error {
-		_, err := tx.exec(`INSERT INTO messages (queue, visible_at, body) SELECT queue, ?, body FROM dead WHERE seq = ? AND queue = ?`, nanos(q.db.now()), seq, q.name)
-		return err
+		var body []byte
+		found, err := tx.find([]any{&body}, `SELECT body FROM dead WHERE seq = ? AND queue = ?`, seq, q.name)
+		if err != nil || !found {
+			return err
+		}
+		return q.put(tx, q.db.now(), body)
 	})
 	if err != nil {
 		return 0, failed("redrive to "+q.name, err)

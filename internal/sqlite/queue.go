@@ -55,7 +55,7 @@ func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 				if refused[i] != nil {
 					continue
 				}
-				if _, err := tx.exec(`INSERT INTO messages (queue, visible_at, body) VALUES (?, ?, ?)`, q.name, nanos(now.Add(m.Delay)), m.Body); err != nil {
+				if err := q.put(tx, now.Add(m.Delay), m.Body); err != nil {
 					return err
 				}
 			}
@@ -70,6 +70,15 @@ func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 		return &responder.SendError{Failed: refused}
 	}
 	return nil
+}
+
+// put adds a message.
+func (q *Queue) put(tx *tx, visible time.Time, body []byte) error {
+	if _, err := tx.exec(`INSERT INTO messages (queue, visible_at) VALUES (?, ?)`, q.name, nanos(visible)); err != nil {
+		return err
+	}
+	_, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (last_insert_rowid(), ?)`, body)
+	return err
 }
 
 // Receive implements responder.Queue. wait passes in real time, whatever the
@@ -143,17 +152,22 @@ func (q *Queue) claim(ctx context.Context, max int) (deliveries []responder.Deli
 			if err != nil || len(ready) == 0 {
 				return err
 			}
+			var claimed numbers
 			for _, m := range ready {
 				if q.options.MaxReceives > 0 && m.receives >= q.options.MaxReceives {
-					_, err = q.bury(tx, m.receipt, fmt.Sprintf("delivered %d times and never acknowledged", m.receives))
-				} else {
-					m.receives++
-					deliveries = append(deliveries, m.delivery())
-					_, err = tx.exec(`UPDATE messages SET visible_at = ?, held = 1, receives = ? WHERE seq = ?`, nanos(now.Add(q.options.Visibility)), m.receives, m.seq)
+					if _, err := q.bury(tx, m.receipt, fmt.Sprintf("delivered %d times and never acknowledged", m.receives)); err != nil {
+						return err
+					}
+					continue
 				}
-				if err != nil {
-					return err
-				}
+				m.receives++
+				deliveries = append(deliveries, m.delivery())
+				claimed = append(claimed, m.seq)
+			}
+			_, err = tx.exec(`UPDATE messages SET visible_at = ?, held = 1, receives = receives + 1 WHERE seq IN (SELECT value FROM json_each(?))`,
+				nanos(now.Add(q.options.Visibility)), claimed.list())
+			if err != nil {
+				return err
 			}
 		}
 		return nil
@@ -178,7 +192,7 @@ func (q *Queue) ready(tx *tx, now time.Time, max int) (messages []message, err e
 		err := rows.Scan(&m.seq, &m.receives, &m.body)
 		messages = append(messages, m)
 		return err
-	}, `SELECT seq, receives, body FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at LIMIT ?`, q.name, nanos(now), max)
+	}, `SELECT seq, receives, body FROM messages JOIN bodies USING (seq) WHERE queue = ? AND visible_at <= ? ORDER BY visible_at LIMIT ?`, q.name, nanos(now), max)
 	return messages, err
 }
 
@@ -190,6 +204,7 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 	stale := 0
 	err := q.db.writeSoon(ctx, "ack on "+q.name, func(tx *tx) error {
 		stale = 0
+		var gone numbers
 		for _, d := range deliveries {
 			r, err := parseReceipt(d.Receipt)
 			if err != nil {
@@ -202,9 +217,11 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 			}
 			if n == 0 {
 				stale++
+			} else {
+				gone = append(gone, r.seq)
 			}
 		}
-		return nil
+		return dropBodies(tx, gone)
 	})
 	if err != nil {
 		return failed("ack on "+q.name, err)
@@ -213,6 +230,27 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 		return fmt.Errorf("ack on %s: %d of %d: %w", q.name, stale, len(deliveries), responder.ErrStaleReceipt)
 	}
 	return nil
+}
+
+// dropBodies forgets the bodies of messages that are gone.
+func dropBodies(tx *tx, gone numbers) error {
+	_, err := tx.exec(`DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))`, gone.list())
+	return err
+}
+
+// numbers are those of messages, for one statement.
+type numbers []int64
+
+// list is the numbers as SQLite's json_each takes them.
+func (n numbers) list() string {
+	text := []byte("[")
+	for i, seq := range n {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, seq, 10)
+	}
+	return string(append(text, ']'))
 }
 
 // Release implements responder.Queue.

@@ -23,8 +23,10 @@ const checkBelow = 64 << 20
 //
 // Times are nanoseconds since 1970. A message is ready, in flight (held) or
 // delayed, as visible_at and held say; seq and receives together are its
-// receipt, which is why seq is never used again. Bodies and payloads stand
-// last, so that the columns before them are read without them.
+// receipt, which is why seq is never used again. Its body lies in a table of its
+// own, which is written once: what changes at each delivery is then a few bytes,
+// and not a page. Payloads stand last, so that the columns before them are read
+// without them.
 var migrations = []string{`
 CREATE TABLE messages (
 	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -86,6 +88,13 @@ CREATE TABLE halts (
 	flow TEXT PRIMARY KEY,
 	halt TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+`, `
+CREATE TABLE bodies (
+	seq  INTEGER PRIMARY KEY,
+	body BLOB NOT NULL
+) STRICT;
+INSERT INTO bodies (seq, body) SELECT seq, body FROM messages;
+ALTER TABLE messages DROP COLUMN body;
 `}
 
 // queryer is a connection or a pool of them.
