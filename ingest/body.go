@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 
 // MaxBodyBytes is the largest request body taken, as sent and inflated.
 const MaxBodyBytes = 5 << 20
+
+// usualBytes is room to begin with.
+const usualBytes = 32 << 10
 
 // BodyError says what is wrong with a request's body. Sending it again cannot help.
 type BodyError struct {
@@ -50,11 +54,12 @@ func readBody(body io.Reader, encoding string) ([]byte, error) {
 	default:
 		return nil, wholeBody(http.StatusUnsupportedMediaType, "only gzip is taken as Content-Encoding")
 	}
-	data, err := io.ReadAll(&limited{body, MaxBodyBytes})
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(usualBytes)
+	if _, err := data.ReadFrom(&limited{body, MaxBodyBytes}); err != nil {
 		return nil, unreadable(err)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func unreadable(err error) error {

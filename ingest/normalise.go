@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -60,10 +59,10 @@ func (n normal) name() string {
 // normalise is Normalise of valid JSON, which it may keep. Nothing is decoded into a map unless
 // there is something unusual in it: about 4 ns a byte.
 func normalise(element []byte) (normal, error) {
-	if err := responder.CheckNesting(element); err != nil {
-		return normal{}, err
-	}
 	s := surveyed(element)
+	if s.depth > responder.MaxNesting {
+		return normal{}, responder.CheckNesting(element)
+	}
 	if s.spaced {
 		var compact bytes.Buffer
 		compact.Grow(len(element))
@@ -84,15 +83,19 @@ func normalise(element []byte) (normal, error) {
 	switch {
 	case f.isEvent():
 		n := normal{raw: element, id: f.texts[id], account: f.texts[account]}
-		members(f.detail, func(key string, value []byte) {
-			if key == "recipientAccountId" {
+		members(f.detail, func(key, value []byte) {
+			if string(key) == keys[recipient] {
 				n.recipient = value
 			}
 		})
 		n.recipient = notNull(n.recipient)
 		return n, nil
 	case f.isRecord():
-		return f.wrap(element)
+		n, err := f.wrap(element)
+		if err == nil && s.depth == responder.MaxNesting { // one more, wrapped
+			err = responder.CheckNesting(n.raw)
+		}
+		return n, err
 	}
 	e, err := responder.DecodeEvent(element)
 	if err == nil {
@@ -133,6 +136,9 @@ const (
 	numFields
 )
 
+// keys are where the texts stand.
+var keys = [numFields]string{"id", "account", "source", "detail-type", "eventName", "eventSource", "eventID", "eventType", "eventTime", "awsRegion", "recipientAccountId"}
+
 // asked is what ingest asks for of an element.
 type asked struct {
 	texts     [numFields]string // "" for what is absent or no text
@@ -143,16 +149,15 @@ type asked struct {
 
 // ask reads compact, valid JSON: an object.
 func ask(object []byte) (f asked) {
-	keys := [numFields]string{"id", "account", "source", "detail-type", "eventName", "eventSource", "eventID", "eventType", "eventTime", "awsRegion", "recipientAccountId"}
-	members(object, func(key string, value []byte) {
-		switch key {
+	members(object, func(key, value []byte) {
+		switch string(key) {
 		case "detail":
 			f.detail = value
 		case "userIdentity":
 			f.caller = ""
 			if value[0] == '{' {
-				members(value, func(key string, value []byte) {
-					if key == "accountId" {
+				members(value, func(key, value []byte) {
+					if string(key) == "accountId" {
 						f.caller = unquoted(value)
 					}
 				})
@@ -160,8 +165,10 @@ func ask(object []byte) (f asked) {
 		case keys[recipient]:
 			f.recipient = notNull(value)
 		}
-		if i := slices.Index(keys[:], key); i >= 0 {
-			f.texts[i] = unquoted(value)
+		for i := range keys {
+			if string(key) == keys[i] {
+				f.texts[i] = unquoted(value)
+			}
 		}
 	})
 	return f
@@ -206,9 +213,6 @@ func (f *asked) wrap(record []byte) (normal, error) {
 	raw = append(raw, record...)
 	raw = append(raw, '}')
 	if err := checkSize(len(raw)); err != nil {
-		return normal{}, err
-	}
-	if err := responder.CheckNesting(raw); err != nil {
 		return normal{}, err
 	}
 	return normal{raw: raw, id: f.texts[eventID], account: owner, recipient: f.recipient}, nil

@@ -10,6 +10,7 @@ import (
 
 // survey is what one pass over JSON shows of it.
 type survey struct {
+	depth   int  // of its nesting
 	spaced  bool // there is white space between tokens
 	unusual bool // responder.DecodeEvent has to judge it: texts beyond ASCII, a number that perhaps no float64 holds
 }
@@ -19,7 +20,7 @@ const always = 300
 
 // surveyed looks at valid JSON: about 1 ns a byte.
 func surveyed(raw []byte) (s survey) {
-	number := 0 // bytes of the one that i is in
+	depth, number := 0, 0 // number: digits of the one that i is in
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		switch {
@@ -27,6 +28,11 @@ func surveyed(raw []byte) (s survey) {
 			end := skipText(raw, i)
 			s.unusual = s.unusual || beyondASCII(raw[i:end])
 			i = end - 1
+		case c == '{' || c == '[':
+			depth++
+			s.depth = max(s.depth, depth)
+		case c == '}' || c == ']':
+			depth--
 		case isSpace(c):
 			s.spaced = true
 		case c >= '0' && c <= '9':
@@ -56,11 +62,11 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\
 
 // members gives each member of an object, which must be valid JSON without white
 // space between tokens. Of a key that comes twice, the last counts.
-func members(object []byte, yield func(key string, value []byte)) {
+func members(object []byte, yield func(key, value []byte)) {
 	for i := 1; i < len(object) && object[i] == '"'; i++ { // behind { or ,
 		colon := skipText(object, i)
 		end := skipValue(object, colon+1)
-		yield(unquoted(object[i:colon]), object[colon+1:end])
+		yield(plain(object[i:colon]), object[colon+1:end])
 		i = end
 	}
 }
@@ -98,17 +104,22 @@ func skipValue(raw []byte, i int) int {
 	}
 }
 
+// plain is the text that a JSON text says.
+func plain(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text[1 : len(text)-1]
+	}
+	var said string
+	if json.Unmarshal(text, &said) != nil { // valid JSON: never
+		return nil
+	}
+	return []byte(said)
+}
+
 // unquoted is the text that a JSON value is; "" if it is none.
 func unquoted(value []byte) string {
 	if value[0] != '"' {
 		return ""
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1])
-	}
-	var text string
-	if json.Unmarshal(value, &text) != nil { // valid JSON: never
-		return ""
-	}
-	return text
+	return string(plain(value))
 }

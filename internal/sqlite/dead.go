@@ -78,7 +78,7 @@ func (q *Queue) Redrive(ctx context.Context, ids ...string) (int, error) {
 		if err != nil || !found {
 			return err
 		}
-		return q.put(tx, q.db.now(), body)
+		return q.put(tx, responder.Message{Body: body})
 	})
 	if err != nil {
 		return 0, failed("redrive to "+q.name, err)

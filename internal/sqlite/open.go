@@ -48,6 +48,7 @@ type DB struct {
 	lock   *lock   // nil if read-only
 	writer *writer // nil if read-only
 	read   *sql.DB
+	next   *sql.Stmt // on read: when the first message of a queue is visible
 
 	closed chan struct{} // closed by Close
 	close  func() error  // closes once, and says the same each time
@@ -98,7 +99,7 @@ func open(path string, options Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return db, nil
+	return db, db.prepareReads()
 }
 
 // OpenReadOnly opens the file to look at it, also while another process has it
@@ -135,7 +136,13 @@ func openReadOnly(path string, options Options) (_ *DB, err error) {
 	if version < len(migrations) {
 		return nil, fmt.Errorf("its format is %d, this Responder's is %d: let `responder run` bring it up to date first", version, len(migrations))
 	}
-	return db, nil
+	return db, db.prepareReads()
+}
+
+// prepareReads compiles what is asked all the time.
+func (db *DB) prepareReads() (err error) {
+	db.next, err = db.read.Prepare(`SELECT min(visible_at) FROM messages WHERE queue = ?`)
+	return err
 }
 
 func newDB(path string, options Options) *DB {

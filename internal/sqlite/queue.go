@@ -43,24 +43,16 @@ func (db *DB) Queue(name string, options QueueOptions) *Queue {
 // Send implements responder.Sender: one transaction, whatever the number.
 func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 	refused := map[int]error{}
+	var taken []responder.Message
 	for i, m := range messages {
 		if err := m.Check(); err != nil {
 			refused[i] = err
+		} else {
+			taken = append(taken, m)
 		}
 	}
-	if len(refused) < len(messages) {
-		err := q.db.write(ctx, "send to "+q.name, func(tx *tx) error {
-			now := q.db.now()
-			for i, m := range messages {
-				if refused[i] != nil {
-					continue
-				}
-				if err := q.put(tx, now.Add(m.Delay), m.Body); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	if len(taken) > 0 {
+		err := q.db.write(ctx, "send to "+q.name, func(tx *tx) error { return q.put(tx, taken...) })
 		if err != nil {
 			return failed("send to "+q.name, err)
 		}
@@ -72,13 +64,26 @@ func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 	return nil
 }
 
-// put adds a message.
-func (q *Queue) put(tx *tx, visible time.Time, body []byte) error {
-	if _, err := tx.exec(`INSERT INTO messages (queue, visible_at) VALUES (?, ?)`, q.name, nanos(visible)); err != nil {
+// put adds messages. The sequence, and the index, are gone to once for all of them.
+func (q *Queue) put(tx *tx, messages ...responder.Message) error {
+	now := q.db.now()
+	var visible numbers
+	for _, m := range messages {
+		visible = append(visible, nanos(now.Add(m.Delay)))
+	}
+	if _, err := tx.exec(`INSERT INTO messages (queue, visible_at) SELECT ?, value FROM json_each(?)`, q.name, visible.list()); err != nil {
 		return err
 	}
-	_, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (last_insert_rowid(), ?)`, body)
-	return err
+	var last int64
+	if _, err := tx.find([]any{&last}, `SELECT last_insert_rowid()`); err != nil {
+		return err
+	}
+	for i, m := range messages { // AUTOINCREMENT counts on by one
+		if _, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (?, ?)`, last-int64(len(messages)-1-i), m.Body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Receive implements responder.Queue. wait passes in real time, whatever the
@@ -131,7 +136,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]res
 // nearest says in how long a message will be deliverable; not above 0: now.
 func (q *Queue) nearest(ctx context.Context) (time.Duration, error) {
 	var visible sql.NullInt64
-	err := q.db.read.QueryRowContext(ctx, `SELECT min(visible_at) FROM messages WHERE queue = ?`, q.name).Scan(&visible)
+	err := q.db.next.QueryRowContext(ctx, q.name).Scan(&visible)
 	if err != nil {
 		return 0, err
 	}
@@ -203,25 +208,21 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 	}
 	stale := 0
 	err := q.db.writeSoon(ctx, "ack on "+q.name, func(tx *tx) error {
-		stale = 0
-		var gone numbers
+		stale = len(deliveries)
+		held := map[int]numbers{} // by how often they were received
 		for _, d := range deliveries {
-			r, err := parseReceipt(d.Receipt)
-			if err != nil {
-				stale++
-				continue
+			if r, err := parseReceipt(d.Receipt); err == nil {
+				held[r.receives] = append(held[r.receives], r.seq)
 			}
-			n, err := tx.exec(`DELETE FROM messages WHERE seq = ? AND receives = ? AND queue = ?`, r.seq, r.receives, q.name)
+		}
+		for receives, seqs := range held {
+			gone, err := q.drop(tx, receives, seqs)
 			if err != nil {
 				return err
 			}
-			if n == 0 {
-				stale++
-			} else {
-				gone = append(gone, r.seq)
-			}
+			stale -= gone
 		}
-		return dropBodies(tx, gone)
+		return nil
 	})
 	if err != nil {
 		return failed("ack on "+q.name, err)
@@ -232,13 +233,29 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 	return nil
 }
 
+// drop takes out those of the messages that have been received so often, and
+// says how many those are.
+func (q *Queue) drop(tx *tx, receives int, seqs numbers) (int, error) {
+	var gone numbers
+	err := tx.query(func(rows *sql.Rows) error {
+		var seq int64
+		err := rows.Scan(&seq)
+		gone = append(gone, seq)
+		return err
+	}, `DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND receives = ? AND queue = ? RETURNING seq`, seqs.list(), receives, q.name)
+	if err != nil {
+		return 0, err
+	}
+	return len(gone), dropBodies(tx, gone)
+}
+
 // dropBodies forgets the bodies of messages that are gone.
 func dropBodies(tx *tx, gone numbers) error {
 	_, err := tx.exec(`DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))`, gone.list())
 	return err
 }
 
-// numbers are those of messages, for one statement.
+// numbers are handed to one statement.
 type numbers []int64
 
 // list is the numbers as SQLite's json_each takes them.
