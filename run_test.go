@@ -1,6 +1,7 @@
 package responder_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"testing"
 	"time"
@@ -101,6 +102,23 @@ func TestRunForms(t *testing.T) {
 		back.V, back.Steps = run.V, run.Steps
 		if err == nil && !reflect.DeepEqual(*back, run) {
 			t.Errorf("%s: read back %+v, want %+v", name, *back, run)
+		}
+	}
+}
+
+// A summary's account is the event's, whatever stands in it.
+func TestSummaryAccount(t *testing.T) {
+	for _, raw := range []string{
+		`{"account":"1"}`, `{"account":"1","account":"2"}`, `{"account":"1","account":null}`, `{"account":7}`, `{"Account":"1"}`, `{}`, `{"acco\u0075nt":"\u00e9"}`,
+		`{"detail":{"account":"1"}}`, `{"account":{"a":"b"}}`, `{`, ``, `[]`, `null`,
+	} {
+		want := ""
+		if event, err := responder.DecodeEvent([]byte(raw)); err == nil {
+			want = event.Account()
+		}
+		run := responder.Run{Finding: responder.Finding{Event: json.RawMessage(raw)}}
+		if got := run.Summary().Account; got != want {
+			t.Errorf("%s: account %q, the event says %q", raw, got, want)
 		}
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,21 +56,29 @@ func BenchmarkEmbedded(b *testing.B) {
 	}
 }
 
-func benchmarkEmbedded(b *testing.B, every int) {
-	const senders, bodies, size = 4, 5, 100 // a turn
-	watch := &counting{done: make(chan struct{}, 1)}
-	_, p := benchPipelineWith(b, watch)
+// benchServe serves a pipeline until the benchmark ends.
+func benchServe(b *testing.B, p *pipeline, senders int) (client *http.Client, url string) {
+	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
 	if _, err := ensureKey(ctx, p.db.Secrets(), b.TempDir(), "bench-key"); err != nil {
 		b.Fatal(err)
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = p.serve(ctx) })
-	defer serving.Wait()
-	defer stop()
 	web := httptest.NewServer(ingest.Handler(p.ingest, ingest.HandlerOptions{Log: zerolog.Nop()}))
-	defer web.Close()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+	b.Cleanup(func() {
+		web.Close()
+		stop()
+		serving.Wait()
+	})
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}, web.URL
+}
+
+func benchmarkEmbedded(b *testing.B, every int) {
+	const senders, bodies, size = 4, 5, 100 // a turn
+	watch := &counting{done: make(chan struct{}, 1)}
+	_, p := benchPipelineWith(b, benchOptions{flows: repo + "flows.yml", mode: responder.ModeDry, watch: watch})
+	client, url := benchServe(b, p, senders)
 	n := 0
 	var spent time.Duration
 	for b.Loop() {
@@ -91,7 +102,7 @@ func benchmarkEmbedded(b *testing.B, every int) {
 		for _, mine := range posts {
 			go func() {
 				for _, body := range mine {
-					post(b, client, web.URL, body)
+					post(b, client, url, body)
 				}
 			}()
 		}
@@ -112,4 +123,38 @@ func spentByProcess(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// BenchmarkFirstNotice is the time from the moment that an event is posted to an
+// idle `responder run`, with fsync, to the moment that its first notice reaches
+// a webhook on this machine: -benchtime 500x for 500 events.
+func BenchmarkFirstNotice(b *testing.B) {
+	const flows = "flows:\n  - name: tell\n    rule: NonCompliantUserCreated\n    sequential:\n      - SendWebhook: {}\n"
+	file := filepath.Join(b.TempDir(), "flows.yml")
+	if err := os.WriteFile(file, []byte(flows), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	told := make(chan time.Time, 1)
+	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told <- time.Now() }))
+	defer sink.Close()
+	watch := &counting{done: make(chan struct{}, 1)}
+	_, p := benchPipelineWith(b, benchOptions{flows: file, mode: responder.ModeLive, watch: watch, env: map[string]string{"WEBHOOK_URL": sink.URL}})
+	client, url := benchServe(b, p, 1)
+	var took []time.Duration
+	for b.Loop() {
+		watch.await(2) // the event, and its run
+		began := time.Now()
+		post(b, client, url, record(len(took), true))
+		select {
+		case at := <-told:
+			took = append(took, at.Sub(began))
+		case <-time.After(30 * time.Second):
+			b.Fatal("no notice has come")
+		}
+		<-watch.done
+	}
+	slices.Sort(took)
+	for _, percent := range []int{50, 99} {
+		b.ReportMetric(float64(took[len(took)*percent/100].Microseconds())/1000, fmt.Sprintf("p%d-ms", percent))
+	}
 }

@@ -28,13 +28,21 @@ func (silent) run(*responder.Run)   {}
 
 func benchPipeline(b *testing.B) (*app, *pipeline) {
 	b.Helper()
-	return benchPipelineWith(b, silent{})
+	return benchPipelineWith(b, benchOptions{flows: repo + "flows.yml", mode: responder.ModeDry, watch: silent{}})
 }
 
-func benchPipelineWith(b *testing.B, watch observer) (*app, *pipeline) {
+// benchOptions are what differs between what is measured.
+type benchOptions struct {
+	flows string // file
+	mode  responder.Mode
+	env   map[string]string
+	watch observer
+}
+
+func benchPipelineWith(b *testing.B, o benchOptions) (*app, *pipeline) {
 	b.Helper()
-	a := &app{stdin: strings.NewReader(""), stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), now: time.Now, getenv: func(string) string { return "" }}
-	a.rules, a.flows = repo+"rules.yml", repo+"flows.yml"
+	a := &app{stdin: strings.NewReader(""), stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), now: time.Now, getenv: func(name string) string { return o.env[name] }}
+	a.rules, a.flows = repo+"rules.yml", o.flows
 	definitions, problems := wiring.Load(a.rules, a.flows, a.catalogue(nil))
 	if problems.Err() != nil {
 		b.Fatal(problems)
@@ -48,7 +56,7 @@ func benchPipelineWith(b *testing.B, watch observer) (*app, *pipeline) {
 			b.Error(err)
 		}
 	})
-	p, err := a.newPipeline(pipelineOptions{db: db, runs: db.Runs(), definitions: definitions, mode: responder.ModeDry, skipWaits: true, observer: watch, log: zerolog.Nop()})
+	p, err := a.newPipeline(pipelineOptions{db: db, runs: db.Runs(), definitions: definitions, mode: o.mode, skipWaits: true, observer: o.watch, log: zerolog.Nop()})
 	if err != nil {
 		b.Fatal(err)
 	}
