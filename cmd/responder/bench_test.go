@@ -42,6 +42,9 @@ type benchOptions struct {
 func benchPipelineWith(b *testing.B, o benchOptions) (*app, *pipeline) {
 	b.Helper()
 	a := &app{stdin: strings.NewReader(""), stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), now: time.Now, getenv: func(name string) string { return o.env[name] }}
+	if err := a.setOut(); err != nil {
+		b.Fatal(err)
+	}
 	a.rules, a.flows = repo+"rules.yml", o.flows
 	definitions, problems := wiring.Load(a.rules, a.flows, a.catalogue(nil))
 	if problems.Err() != nil {
