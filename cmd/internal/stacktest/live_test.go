@@ -20,11 +20,12 @@ import (
 )
 
 // TestRepairs: in a stack whose flows repair, with the permissions that `responder
-// policy --write` gave it and no others, a user and an instance are really gone.
+// policy --write` gave its role at home and no others, a user and an instance are
+// really gone.
 func TestRepairs(t *testing.T) {
 	t.Parallel()
 	d := find(t, liveVariable)
-	d.repairs(t, d.Account)
+	d.repairs(t, d.Account, d.Name+"-home-"+d.Region)
 }
 
 // TestMemberRepairs: the same, where Dispatch may do nothing but take the member
@@ -35,7 +36,7 @@ func TestMemberRepairs(t *testing.T) {
 	for _, account := range []string{d.Account, memberAccount} {
 		t.Run(account, func(t *testing.T) {
 			t.Parallel()
-			d.repairs(t, account)
+			d.repairs(t, account, "responder-member")
 		})
 	}
 	for account, says := range map[string]string{
@@ -61,17 +62,17 @@ func TestMemberRepairs(t *testing.T) {
 	}
 }
 
-// repairs has each repair act in an account.
-func (d *deployed) repairs(t *testing.T, account string) {
-	for name, test := range map[string]func(*testing.T, *deployed, string){"user": testUserDeleted, "instance": testInstanceTerminated} {
+// repairs has each repair act in an account, through a role there.
+func (d *deployed) repairs(t *testing.T, account, role string) {
+	for name, test := range map[string]func(t *testing.T, d *deployed, account, role string){"user": testUserDeleted, "instance": testInstanceTerminated} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, d, account)
+			test(t, d, account, role)
 		})
 	}
 }
 
-func testUserDeleted(t *testing.T, d *deployed, account string) {
+func testUserDeleted(t *testing.T, d *deployed, account, role string) {
 	users := iam.NewFromConfig(d.rootOf(account))
 	name := aws.String("mallory-" + d.Name) // stacks share accounts here
 	made, err := users.CreateUser(t.Context(), &iam.CreateUserInput{UserName: name})
@@ -105,9 +106,16 @@ func testUserDeleted(t *testing.T, d *deployed, account string) {
 			t.Fatalf("give the user %s: %v", what, err)
 		}
 	}
-	d.repaired(t, "NonCompliantUserCreated", d.userCreated(t, account, made.User))
+	element := d.userCreated(t, account, made.User)
+	run := d.repaired(t, "NonCompliantUserCreated", element)
 	if out, err := users.GetUser(t.Context(), &iam.GetUserInput{UserName: name}); err == nil {
 		t.Errorf("the user is still there: %v", out.User)
+	}
+	// What the session of that run does is known for its doing.
+	element = with(t, alike(t, element, 8), "detail.userIdentity.sessionContext.sessionIssuer.arn", "arn:aws:iam::"+account+":role/"+role)
+	element = with(t, element, "detail.userIdentity.principalId", "AROAEXAMPLE:"+run.ID)
+	if led := d.end(t, "NonCompliantUserCreated", element); led.CausedBy == nil || led.CausedBy.Run != run.ID {
+		t.Errorf("what the session of %s did is caused by %+v", role, led.CausedBy)
 	}
 }
 
@@ -119,7 +127,7 @@ func (d *deployed) userCreated(t *testing.T, account string, user *iamtypes.User
 	return with(t, element, "detail.responseElements.user.userId", aws.ToString(user.UserId))
 }
 
-func testInstanceTerminated(t *testing.T, d *deployed, account string) {
+func testInstanceTerminated(t *testing.T, d *deployed, account, _ string) {
 	instances := ec2.NewFromConfig(d.rootOf(account))
 	run, err := instances.RunInstances(t.Context(), &ec2.RunInstancesInput{
 		ImageId: aws.String("ami-0123456789abcdef0"), InstanceType: types.InstanceTypeT2Micro, MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
@@ -170,8 +178,9 @@ func (d *deployed) now(t *testing.T, account string, element json.RawMessage) js
 	return element
 }
 
-// repaired sends an event, and waits for its run to succeed with the repair done.
-func (d *deployed) repaired(t *testing.T, flow string, element json.RawMessage) {
+// repaired sends an event, and gives its run when that has succeeded with the
+// repair done.
+func (d *deployed) repaired(t *testing.T, flow string, element json.RawMessage) *responder.Run {
 	t.Helper()
 	run := d.end(t, flow, element)
 	if run.State != responder.RunSucceeded {
@@ -182,6 +191,7 @@ func (d *deployed) repaired(t *testing.T, flow string, element json.RawMessage) 
 			t.Errorf("step %s (%s) is %s, dry: %v, %s", path, step.Action, step.State, step.Dry, step.Error)
 		}
 	}
+	return run
 }
 
 // end sends an event, and gives its run when that has ended.
