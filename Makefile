@@ -87,7 +87,7 @@ WEIGHTS = IngestFunction:14 DetectFunction:15 DispatchFunction:40 ApproveFunctio
 build: $(FUNCTIONS:%=build-%) ## Build the Lambda functions into dist/, for ARCH (arm64)
 	@for weight in $(WEIGHTS); do \
 	  function=$${weight%:*}; most=$${weight#*:}; size=$$(wc -c < dist/$$function/bootstrap); \
-	  test $$size -le $$((most * 1000000)) || { echo "$$function has $$size bytes, more than $$most MB. See \"What a function weighs\" in ARCHITECTURE.md" >&2; exit 1; }; \
+	  test $$size -le $$((most * 1000000)) || { echo "$$function has $$size bytes, more than $$most MB. See \"What a function weighs, and how it starts\" in ARCHITECTURE.md" >&2; exit 1; }; \
 	done
 
 build-IngestFunction: program := ingest

@@ -22,7 +22,8 @@ func (p *path) eval() eval {
 // path gives the place that a chain of members names, if it is one whose steps
 // are all written out.
 func (c *compiler) path(node ast.Node) (*path, bool) {
-	var steps []step // the last first
+	var room [8]step
+	steps := room[:0] // the last first
 	for {
 		name, arguments := callOf(node)
 		if name != "[]" && name != "calm get" {
@@ -56,6 +57,12 @@ func (c *compiler) path(node ast.Node) (*path, bool) {
 	return nil, false
 }
 
+// What req and resp are. Read-only.
+var (
+	requestParameters = []step{key("detail"), key("requestParameters")}
+	responseElements  = []step{key("detail"), key("responseElements")}
+)
+
 // maxIndex is the greatest index that a scan looks for: each takes room.
 const maxIndex = 255
 
@@ -79,11 +86,12 @@ func (c *compiler) from(name string, steps []step) (*path, bool) {
 	case "event":
 		return &path{slot: slot(c.paths.add(steps))}, true
 	case "req":
-		return &path{slot: slot(c.paths.add(append([]step{key("detail"), key("requestParameters")}, steps...)))}, true
+		return &path{slot: slot(c.paths.below(c.paths.add(requestParameters), steps))}, true
 	case "resp":
-		return &path{slot: slot(c.paths.add(append([]step{key("detail"), key("responseElements")}, steps...)))}, true
+		return &path{slot: slot(c.paths.below(c.paths.add(responseElements), steps))}, true
 	}
-	names := []string{name}
+	var room [3]string
+	names := append(room[:0], name)
 	for _, s := range steps {
 		if s.index >= 0 {
 			return nil, false

@@ -33,8 +33,12 @@ func newTrie() *trie { return &trie{nodes: make([]node, 1), steps: make([]map[st
 
 // add gives the slot at the end of a path.
 func (t *trie) add(path []step) int32 {
-	at := int32(0)
 	t.whole = t.whole || len(path) == 0
+	return t.below(0, path)
+}
+
+// below gives the slot at the end of a path that begins at another.
+func (t *trie) below(at int32, path []step) int32 {
 	for _, s := range path {
 		next, ok := t.steps[at][s]
 		if !ok {

@@ -29,22 +29,11 @@ func ParseYAML(file *File) (*yaml.Node, Problems) {
 	if !utf8.Valid(file.Data) {
 		return nil, Problems{file.Problem(nil, "the file is not valid UTF-8")}
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(file.Data))
-	var document, second yaml.Node
-	err := safely(func() error { return decoder.Decode(&document) })
-	if errors.Is(err, io.EOF) {
-		return nil, nil
+	root, problems := file.document()
+	if root == nil {
+		return nil, problems
 	}
-	if err != nil {
-		return nil, Problems{file.syntax(err)}
-	}
-	if err := safely(func() error { return decoder.Decode(&second) }); err == nil {
-		return nil, Problems{file.Problem(&second, "a second document begins here: one file is one document")}
-	} else if !errors.Is(err, io.EOF) {
-		return nil, Problems{file.syntax(err)}
-	}
-	root := document.Content[0]
-	problems := file.inspect(root, 0)
+	problems = file.inspect(root, 0)
 	if problems.Err() != nil {
 		return nil, problems.Sort()
 	}
@@ -52,6 +41,38 @@ func ParseYAML(file *File) (*yaml.Node, Problems) {
 		return nil, problems
 	}
 	return root, problems.Sort()
+}
+
+// document gives the root of the file's one document, nil if it is empty.
+func (f *File) document() (*yaml.Node, Problems) {
+	if rest, lists := cutLists(f.Data); lists != nil {
+		root, problems := f.decode(rest)
+		if root != nil && problems == nil {
+			if left, ok := fillLists(root, lists); ok && len(left) == 0 {
+				return root, nil
+			}
+		}
+	}
+	return f.decode(f.Data)
+}
+
+// decode is document of bytes that stand where the file's do.
+func (f *File) decode(data []byte) (*yaml.Node, Problems) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	err := safely(func() error { return decoder.Decode(&document) })
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, Problems{f.syntax(err)}
+	}
+	if err := safely(func() error { return decoder.Decode(&second) }); err == nil {
+		return nil, Problems{f.Problem(&second, "a second document begins here: one file is one document")}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, Problems{f.syntax(err)}
+	}
+	return document.Content[0], nil
 }
 
 // safely turns a panic of the YAML library into an error.

@@ -2,6 +2,7 @@ package lambdas
 
 import (
 	"bytes"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -26,6 +27,28 @@ func TestNewLog(t *testing.T) {
 	for _, want := range []string{`"function":"detect"`, `"version":"1.2"`, "LOG_LEVEL"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the log lacks %s: %s", want, out.String())
+		}
+	}
+}
+
+// TestUncollected: the collector rests up to half of the memory, and is afterwards
+// as it was.
+func TestUncollected(t *testing.T) {
+	state := func() (percent int, limit int64) {
+		percent = debug.SetGCPercent(100)
+		debug.SetGCPercent(percent)
+		return percent, debug.SetMemoryLimit(-1)
+	}
+	percent, limit := state()
+	for memory, want := range map[string]int64{"": limit, "none": limit, "-1": limit, "512": 256 << 20} {
+		restored := uncollected(memory)
+		off, most := state()
+		restored()
+		if most != want || (off == -1) != (want != limit) {
+			t.Errorf("with %q MB: %d percent, a limit of %d, want %d", memory, off, most, want)
+		}
+		if p, l := state(); p != percent || l != limit {
+			t.Errorf("afterwards: %d percent, a limit of %d; before: %d, %d", p, l, percent, limit)
 		}
 	}
 }
