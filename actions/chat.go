@@ -15,6 +15,7 @@ type chat struct {
 	service string // as people call it
 	address string // the reference used where no webhookURL is given
 	escape  func(string) string
+	reread  func(string) string                                       // what was escaped, as it was: for people at a terminal
 	compose func(finding responder.Finding, m message) map[string]any // without a template
 	ask     func(payload map[string]any, q *responder.Question)       // puts a question before all else
 	leave   func(payload map[string]any, left *responder.Left)        // says for what others it stands

@@ -1,7 +1,6 @@
 package actions
 
 import (
-	"cmp"
 	"strconv"
 
 	"github.com/skycrafters/responder"
@@ -19,7 +18,7 @@ var (
 )
 
 // Describe implements responder.Describer.
-func (c *chat) Describe(call responder.Call) string { return "post " + headline(call) }
+func (c *chat) Describe(call responder.Call) string { return "post " + headlineAs(call, c.reread) }
 
 // Describe implements responder.Describer.
 func (a *sendEmail) Describe(call responder.Call) string {
@@ -51,9 +50,14 @@ func (a *ec2TerminateInstances) Describe(call responder.Call) string {
 
 // headline is what a notice says first, quoted.
 func headline(call responder.Call) string {
+	return headlineAs(call, func(text string) string { return text })
+}
+
+// headlineAs is headline, with what was escaped for a service read by reread.
+func headlineAs(call responder.Call, reread func(string) string) string {
 	said := title(call.Finding)
-	if m, err := messageParam(call); err == nil && call.Body == nil {
-		said = cmp.Or(m.header, said)
+	if m, err := messageParam(call); err == nil && call.Body == nil && m.header != "" {
+		said = reread(m.header)
 	}
 	return strconv.Quote(call.Prefix + inline(said))
 }

@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/skycrafters/responder"
@@ -24,6 +25,15 @@ func TestDescribe(t *testing.T) {
 		test.call.Finding = finding
 		if got := New(Deps{})[name].(responder.Describer).Describe(test.call); got != test.want {
 			t.Errorf("%s would %s, want %s", name, got, test.want)
+		}
+	}
+	// Whoever reads what would be posted reads it as the event has it.
+	const hostile = "<!channel> *jane* [x](y) & :fire: `z` > q"
+	for _, name := range []string{"SendSlack", "SendDiscord", "SendGoogleChat", "SendTeams"} {
+		action := New(Deps{})[name]
+		call := responder.Call{Params: map[string]any{"message": "Look: " + action.Spec().Escape(hostile)}}
+		if got, want := action.(responder.Describer).Describe(call), "post "+strconv.Quote("Look: "+hostile); got != want {
+			t.Errorf("%s would %s, want %s", name, got, want)
 		}
 	}
 	for name, action := range New(Deps{}) {

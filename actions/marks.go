@@ -16,6 +16,9 @@ import (
 // for text that is not formatted at all, that is used instead, and nothing is changed.
 var twins = map[rune]rune{'*': '＊', '_': '＿', '~': '～', '`': '｀', ':': '：', '>': '＞'}
 
+// untwin reads back what breakMarks has written.
+var untwin = strings.NewReplacer("＊", "*", "＿", "_", "～", "~", "｀", "`", "：", ":", "＞", ">")
+
 // breakMarks puts twins in place of the marks in a text that could format it, also
 // together with others around the place where it is put. A mark inside a word does
 // not format: jane_doe_x and most ARNs stay as they are.

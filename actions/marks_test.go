@@ -105,9 +105,6 @@ func TestAuthorsMarksStay(t *testing.T) {
 	}
 }
 
-// untwin reads back what breakMarks has written.
-var untwin = strings.NewReplacer("＊", "*", "＿", "_", "～", "~", "｀", "`", "：", ":", "＞", ">")
-
 // FuzzMarks: nothing but marks is changed, nothing is left to be changed.
 func FuzzMarks(f *testing.F) {
 	for _, seed := range []string{"*x*", "_a_b_", ":a:b:", "> x", "arn:aws:iam::1:user/:x:", "`", "é*é*"} {

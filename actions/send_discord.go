@@ -32,7 +32,7 @@ const discordColor = 15258703 // the amber stripe beside an embed
 func newSendDiscord(hook *webhook) *chat {
 	return &chat{
 		name: "SendDiscord", service: "Discord", address: "env:DISCORD_WEBHOOK_URL",
-		escape: escapeMarkdown, compose: composeDiscord, ask: askDiscord, leave: leaveDiscord, mark: markDiscord, limit: limitDiscord, read: readDiscord, hook: hook,
+		escape: escapeMarkdown, reread: rereadMarkdown, compose: composeDiscord, ask: askDiscord, leave: leaveDiscord, mark: markDiscord, limit: limitDiscord, read: readDiscord, hook: hook,
 	}
 }
 
@@ -81,8 +81,10 @@ func readDiscord(payload map[string]any) string {
 		}
 		all = append(all, textAt(mapAt(embed, "footer"), "text"))
 	}
-	return unescapeMarkdown.ReplaceAllString(joinLines(all), "$1")
+	return rereadMarkdown(joinLines(all))
 }
+
+func rereadMarkdown(text string) string { return unescapeMarkdown.ReplaceAllString(text, "$1") }
 
 var unescapeMarkdown = regexp.MustCompile(`\\([\\*_~` + "`" + `|<>\[\]()#@:.+-])`)
 

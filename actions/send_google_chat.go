@@ -21,7 +21,7 @@ const (
 func newSendGoogleChat(hook *webhook) *chat {
 	return &chat{
 		name: "SendGoogleChat", service: "Google Chat", address: "env:GOOGLE_CHAT_WEBHOOK_URL",
-		escape: escapeGoogle, compose: composeGoogleChat, ask: askGoogleChat, leave: leaveGoogleChat, mark: markGoogleChat, limit: limitGoogleChat, read: readGoogleChat, hook: hook,
+		escape: escapeGoogle, reread: rereadSlack, compose: composeGoogleChat, ask: askGoogleChat, leave: leaveGoogleChat, mark: markGoogleChat, limit: limitGoogleChat, read: readGoogleChat, hook: hook,
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 func newSlack(hook *webhook) *chat {
 	return &chat{
 		name: "SendSlack", service: "Slack", address: "env:SLACK_WEBHOOK_URL",
-		escape: escapeSlack, compose: composeSlack, ask: askSlack, leave: leaveSlack, mark: markSlack, limit: limitSlack, read: readSlack, hook: hook,
+		escape: escapeSlack, reread: rereadSlack, compose: composeSlack, ask: askSlack, leave: leaveSlack, mark: markSlack, limit: limitSlack, read: readSlack, hook: hook,
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 func newSendTeams(hook *webhook) *chat {
 	return &chat{
 		name: "SendTeams", service: "Microsoft Teams", address: "env:TEAMS_WEBHOOK_URL",
-		escape: escapeTeams, compose: composeTeams, ask: askTeams, leave: leaveTeams, mark: markTeams, limit: limitTeams, read: readTeams, hook: hook,
+		escape: escapeTeams, reread: rereadTeams, compose: composeTeams, ask: askTeams, leave: leaveTeams, mark: markTeams, limit: limitTeams, read: readTeams, hook: hook,
 	}
 }
 

@@ -7,20 +7,15 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
-)
 
-// terminalSequence is an ANSI control sequence (colours, cursor) or an
-// operating system command (window title, link).
-var terminalSequence = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
+	"github.com/skycrafters/responder/internal/ansi"
+)
 
 // clean takes out of a text what deceives or disturbs its reader: terminal
 // sequences, control characters, marks of the writing direction, characters
 // that show nothing, bytes that are not UTF-8. Line breaks of every kind become \n, tabs a space.
 func clean(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if strings.IndexByte(text, '\x1b') >= 0 {
-		text = terminalSequence.ReplaceAllString(text, "")
-	}
+	text = ansi.Strip(strings.ToValidUTF8(text, "\uFFFD"))
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -75,6 +70,9 @@ func exactSlack(text string) string { return slackEntities.Replace(lines(text)) 
 
 var slackEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
+// rereadSlack reads what escapeSlack, or escapeGoogle, has written.
+func rereadSlack(text string) string { return untwin.Replace(html.UnescapeString(text)) }
+
 // escapeGoogle makes a text harmless in a Google Chat message, whose text has marks.
 func escapeGoogle(text string) string { return html.EscapeString(breakMarks(lines(text))) }
 
@@ -87,6 +85,11 @@ func escapeHTML(text string) string { return html.EscapeString(lines(text)) }
 func escapeTeams(text string) string { return teamsBrackets.Replace(breakMarks(lines(text))) }
 
 var teamsBrackets = strings.NewReplacer("[", "\uFF3B", "]", "\uFF3D")
+
+// rereadTeams reads what escapeTeams has written.
+func rereadTeams(text string) string { return untwin.Replace(teamsBracketed.Replace(text)) }
+
+var teamsBracketed = strings.NewReplacer("\uFF3B", "[", "\uFF3D", "]")
 
 // escapeMarkdown makes a text harmless in Discord's Markdown, which has an escape
 // for all that it takes for markup: what would be a link or an invitation is none

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/ansi"
 )
 
 // What a run keeps of one step, at most.
@@ -21,7 +22,7 @@ const (
 )
 
 // cleanText makes a text from outside fit to be stored and shown on one line:
-// valid UTF-8, without control and direction characters, at most 2 KiB.
+// valid UTF-8, without terminal sequences, control and direction characters, at most 2 KiB.
 func cleanText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -31,7 +32,7 @@ func cleanText(text string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	}, ansi.Strip(strings.ToValidUTF8(text, "\uFFFD")))
 	return cut(text, maxErrorText)
 }
 

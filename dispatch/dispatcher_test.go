@@ -230,9 +230,9 @@ func TestFailures(t *testing.T) {
 		},
 			"failed step 1 (EC2InstanceAlive): denied\n0 succeeded tries=1 looks=0\n1 failed tries=1 looks=0 error=\"denied\"\n"},
 		{"a panic in a notice is tried again", func(w *world, _ *responder.Finding) { w.slack.answer = boom },
-			"succeeded \n0 failed tries=3 looks=0 error=\"the action panicked: boom [31m\"\n1 succeeded tries=1 looks=0\n2 succeeded tries=1 looks=0\n3 failed tries=3 looks=0 error=\"the action panicked: boom [31m\"\n"},
+			"succeeded \n0 failed tries=3 looks=0 error=\"the action panicked: boom \"\n1 succeeded tries=1 looks=0\n2 succeeded tries=1 looks=0\n3 failed tries=3 looks=0 error=\"the action panicked: boom \"\n"},
 		{"a panic in a repair is verified", func(w *world, _ *responder.Finding) { w.terminate.answer = boom },
-			"failed step 2 (EC2TerminateInstances): outcome unknown: the action panicked: boom [31m\n0 succeeded tries=1 looks=0\n1 succeeded tries=1 looks=0\n2 failed tries=5 looks=5 error=\"outcome unknown: the action panicked: boom [31m\"\n"},
+			"failed step 2 (EC2TerminateInstances): outcome unknown: the action panicked: boom \n0 succeeded tries=1 looks=0\n1 succeeded tries=1 looks=0\n2 failed tries=5 looks=5 error=\"outcome unknown: the action panicked: boom \"\n"},
 		{"an unknown outcome that was done", func(w *world, _ *responder.Finding) {
 			w.terminate.answer = fails(&responder.Unknown{Err: errors.New("reply lost")})
 			w.terminate.verify = func(int) (responder.Verdict, error) { return responder.VerdictDone, nil }

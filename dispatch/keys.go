@@ -5,7 +5,7 @@ package dispatch
 func topKeys() []string {
 	return []string{"include", "actions", "approvers", "people", "protected", "flows"}
 }
-func topReserved() []string { return []string{"limits", "scope", "cooldown", "halt"} }
+func topReserved() []string { return []string{"halt"} }
 
 func flowKeys() []string {
 	return []string{"name", "rule", "rules", "globs", "provider", "enabled", "if", "repairs", "approvers", "scope", "limits", "timeout", "cooldown", "sequential", "parallel", "join"}

@@ -126,6 +126,8 @@ func (l *loader) source(s lang.Source) {
 			l.mergeFlows(f)
 		case slices.Contains([]string{"rules", "lists", "accounts"}, f.name()):
 			l.errorAt(f.file, f.key, "", "%q belongs in rules.yml", f.name())
+		case slices.Contains(flowKeys(), f.name()):
+			l.errorAt(f.file, f.key, "flows:\n  - {name: tell-us, …, "+f.name()+": …}", "%q stands in a flow, not above all flows", f.name())
 		default:
 			l.unknownKey(f, topKeys(), topReserved())
 		}

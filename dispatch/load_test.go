@@ -339,7 +339,7 @@ func TestCheckParams(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	if got := cleanText("a\x1b[31mb\nc\u202ed\xffe\x00"); got != "a[31mb cd\uFFFDe" {
+	if got := cleanText("a\x1b[31mb\nc\u202ed\xffe\x00"); got != "ab cd\uFFFDe" {
 		t.Errorf("%q", got)
 	}
 	if got := cleanText(strings.Repeat("é", 5000)); len(got) > maxErrorText || !strings.HasSuffix(got, "é…") {

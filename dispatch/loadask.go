@@ -208,6 +208,8 @@ func (s *stepper) ask(verb field) responder.Step {
 			}
 		case "for":
 			step.Ask.For = s.timeout(part, maxWait)
+		case "tell", "on_deny", "on_timeout":
+			s.errorAt(part.file, part.key, verb.name()+": {…}\n"+part.name()+": …", "%s stands beside %s, not in it", part.name(), verb.name())
 		default:
 			s.unknownKey(part, []string{"text", "by", "for"}, nil)
 		}

@@ -91,6 +91,36 @@ func (s *stepper) besides(raw *rawFlow, steps []responder.Step) {
 	})
 }
 
+// unheard warns of questions that nobody hears of: no notice tells of them, and none
+// goes before them or beside them.
+func (s *stepper) unheard(raw *rawFlow, steps []responder.Step) {
+	Walk(steps, func(path string, step *responder.Step) {
+		switch {
+		case step.Ask == nil || len(step.Ask.Tell) > 0,
+			s.isRepair(step) && (step.Ask.By.None() || len(governing(steps, path)) > 0): // asked about by a step
+			return
+		}
+		later, _ := following(steps, path)
+		heard := false
+		Walk(steps, func(at string, notice *responder.Step) {
+			action := s.Catalogue[notice.Action]
+			heard = heard || action != nil && action.Spec().Kind == responder.Notice && !isWithin(at, path) && !slices.Contains(later, at)
+		})
+		if heard {
+			return
+		}
+		f, so := stepAt(raw, path), "nobody answers before its time is over"
+		if step.Kind == responder.StepVeto {
+			so = "nobody objects"
+		}
+		hint := "{" + string(step.Kind) + ": {…}, tell: [SendSlack: {}]}"
+		if s.isRepair(step) {
+			hint = "approvers: {…, tell: [SendSlack: {}]}"
+		}
+		s.warnAt(f.file, f.value, hint, "nobody hears that they are asked here, and so %s: no notice goes before it, and no tell beside it", so)
+	})
+}
+
 // ofCalls are the words by which a rule's expression asks for what CloudTrail tells
 // of a call: who made it is among that.
 var ofCalls = regexp.MustCompile(`\b(action|actor|ok|denied|req|resp|userIdentity|eventName|eventSource)\b`)

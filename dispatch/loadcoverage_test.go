@@ -15,10 +15,10 @@ func warned(t *testing.T, named map[string]string) (said string, failed bool) {
 // TestBesideAQuestion: `check` warns of repairs that look as if a question were about
 // them, and do not wait for it.
 func TestBesideAQuestion(t *testing.T) {
-	const ask = "approve: {text: t}"
+	const ask = "{approve: {text: t}, tell: [SendSlack: {}]}"
 	for name, tt := range map[string]struct{ flow, want string }{
 		"beside":                   {"parallel:\n      - " + ask + "\n      - remediate: {}", "flows.yml:8:9: warning: this does not wait for what is asked beside it, at step 0.0"},
-		"beside a veto":            {"parallel:\n      - veto: {text: t}\n      - remediate: {}", "flows.yml:8:9: warning: this does not wait"},
+		"beside a veto":            {"parallel:\n      - {veto: {text: t}, tell: [SendSlack: {}]}\n      - remediate: {}", "flows.yml:8:9: warning: this does not wait"},
 		"deep beside":              {"sequential:\n      - parallel:\n          - {if: rule == rule, then: [" + ask + "]}\n          - sequential: [SendSlack: {}, {if: rule == rule, then: [EC2TerminateInstances: {ids: a}]}]", "flows.yml:9:67: warning: this does not wait for what is asked beside it, at step 0.0.then.0"},
 		"in what follows an error": {"parallel:\n      - " + ask + "\n      - {SendSlack: {}, on_error: [remediate: {}]}", "flows.yml:8:36: warning: this does not wait"},
 		"before it":                {"sequential: [" + ask + ", remediate: {}]", ""},
@@ -30,12 +30,38 @@ func TestBesideAQuestion(t *testing.T) {
 		"to be approved anyhow":    {"repairs: approve\n    parallel: [" + ask + ", remediate: {}]", ""},
 		"dry":                      {"repairs: dry\n    parallel: [" + ask + ", remediate: {}]", ""},
 	} {
-		flow := "approvers: {cli: true}\nflows:\n  - name: f\n    rule: UnauthorizedInstanceCreated\n    repairs: live\n    " + tt.flow + "\n"
+		flow := "approvers: {cli: true, tell: [SendSlack: {}]}\nflows:\n  - name: f\n    rule: UnauthorizedInstanceCreated\n    repairs: live\n    " + tt.flow + "\n"
 		if strings.HasPrefix(tt.flow, "repairs") {
 			flow = strings.Replace(flow, "    repairs: live\n", "", 1)
 		}
 		said, failed := warned(t, map[string]string{"flows.yml": flow})
 		if failed || !strings.HasPrefix(said, tt.want) || tt.want == "" && said != "" || strings.Count(said, "warning") > 1 {
+			t.Errorf("%s:\n%s", name, said)
+		}
+	}
+}
+
+// TestQuestionsNobodyHears: `check` warns of questions that no notice makes known.
+func TestQuestionsNobodyHears(t *testing.T) {
+	const (
+		approve = "nobody hears that they are asked here, and so nobody answers"
+		veto    = "nobody hears that they are asked here, and so nobody objects"
+	)
+	for name, tt := range map[string]struct{ flow, want string }{
+		"approve":              {"repairs: live, sequential: [approve: {text: t}, remediate: {}]", approve},
+		"veto":                 {"repairs: live, sequential: [veto: {text: t}, remediate: {}]", veto},
+		"of the repair itself": {"repairs: approve, sequential: [remediate: {}]", approve},
+		"a notice after it":    {"repairs: live, sequential: [veto: {text: t}, SendSlack: {}, remediate: {}]", veto},
+		"a notice of its end":  {"repairs: live, sequential: [{approve: {text: t}, on_deny: [SendSlack: {}]}, remediate: {}]", approve},
+		"told of":              {"repairs: live, sequential: [{approve: {text: t}, tell: [SendSlack: {}]}, remediate: {}]", ""},
+		"a notice before it":   {"repairs: live, sequential: [SendSlack: {}, veto: {text: t}, remediate: {}]", ""},
+		"before the repair":    {"repairs: approve, sequential: [SendSlack: {}, remediate: {}]", ""},
+		"beside it":            {"repairs: live, parallel: [SendSlack: {}, sequential: [veto: {text: t}, remediate: {}]]", ""},
+		"asked by a step":      {"repairs: approve, sequential: [{approve: {text: t}, tell: [SendSlack: {}]}, remediate: {}]", ""},
+		"nobody is asked":      {"repairs: dry, sequential: [veto: {text: t}, remediate: {}]", ""},
+	} {
+		said, failed := warned(t, map[string]string{"flows.yml": "approvers: {cli: true}\nflows:\n  - {name: f, rule: UnauthorizedInstanceCreated, " + tt.flow + "}\n"})
+		if failed || !strings.Contains(said, tt.want) || tt.want == "" && said != "" || strings.Count(said, "warning") > 1 {
 			t.Errorf("%s:\n%s", name, said)
 		}
 	}
@@ -98,14 +124,14 @@ func TestEventsWithoutAnActor(t *testing.T) {
 		when, flow string
 		warns      bool
 	}{
-		"of a service":      {`event.source == "aws.guardduty" && event.detail.severity >= 7`, "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", true},
-		"a step asks":       {`event.source == "aws.guardduty"`, "repairs: live, sequential: [approve: {text: t, by: {cli: true}}, remediate: {}]", true},
-		"of calls":          {`action == "ec2:RunInstances" && ok`, "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", false},
-		"of records":        {`event.detail.eventName == "RunInstances"`, "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", false},
-		"not known":         {"", "repairs: approve, approvers: {cli: true}, sequential: [remediate: {}]", false},
+		"of a service":      {`event.source == "aws.guardduty" && event.detail.severity >= 7`, "repairs: approve, approvers: {cli: true, tell: [SendSlack: {}]}, sequential: [remediate: {}]", true},
+		"a step asks":       {`event.source == "aws.guardduty"`, "repairs: live, sequential: [{approve: {text: t, by: {cli: true}}, tell: [SendSlack: {}]}, remediate: {}]", true},
+		"of calls":          {`action == "ec2:RunInstances" && ok`, "repairs: approve, approvers: {cli: true, tell: [SendSlack: {}]}, sequential: [remediate: {}]", false},
+		"of records":        {`event.detail.eventName == "RunInstances"`, "repairs: approve, approvers: {cli: true, tell: [SendSlack: {}]}, sequential: [remediate: {}]", false},
+		"not known":         {"", "repairs: approve, approvers: {cli: true, tell: [SendSlack: {}]}, sequential: [remediate: {}]", false},
 		"nobody is asked":   {`event.source == "aws.guardduty"`, "repairs: live, sequential: [remediate: {}]", false},
-		"nothing is armed":  {`event.source == "aws.guardduty"`, "repairs: dry, sequential: [approve: {text: t, by: {cli: true}}, remediate: {}]", false},
-		"approvers for all": {`event.source == "aws.guardduty"`, "repairs: live, approvers: {cli: true}, sequential: [remediate: {}]", false},
+		"nothing is armed":  {`event.source == "aws.guardduty"`, "repairs: dry, sequential: [{approve: {text: t, by: {cli: true}}, tell: [SendSlack: {}]}, remediate: {}]", false},
+		"approvers for all": {`event.source == "aws.guardduty"`, "repairs: live, approvers: {cli: true, tell: [SendSlack: {}]}, sequential: [remediate: {}]", false},
 	} {
 		options := newWorld(t, "flows: []").options()
 		options.Rules = []RuleInfo{{Name: "Found", HasRemediate: true, When: tt.when}}

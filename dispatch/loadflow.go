@@ -191,6 +191,7 @@ func (l *loader) steps(raw *rawFlow, repairs responder.Repairs, rules []RuleInfo
 		s.besides(raw, steps)
 	}
 	if repairs.Armed() {
+		s.unheard(raw, steps)
 		s.actorless(raw, steps)
 	}
 	return steps, s.fallback

@@ -131,8 +131,7 @@ func (a *app) tellQuestion(w io.Writer, run *responder.Run, path string) {
 	fmt.Fprintf(w, "%s  %s\n  %s (step %s) %s%s\n", a.paint().bold(run.ID), line(run.Finding.Rule+": "+run.Finding.Title, 120), line(run.Flow.Name, 60), path, asks, moment(q.Until))
 	fmt.Fprintf(w, "  %s\n", a.paint().bold(line(q.Text, 1000)))
 	for _, p := range q.Plan {
-		where := strings.TrimSuffix(p.Account+"/"+p.Region, "/")
-		fmt.Fprintf(w, "  would  %s (%s in %s, step %s)\n", line(p.Phrase(), 800), line(p.Action, 60), line(where, 60), p.Step)
+		fmt.Fprintf(w, "  would  %s (%s, step %s)\n", line(p.Phrase(), 800), line(p.Action, 60), p.Step)
 	}
 	if len(q.Plan) == 0 {
 		fmt.Fprintln(w, "  would  repair nothing: no repair hangs on it")

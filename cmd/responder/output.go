@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/ansi"
 	"github.com/skycrafters/responder/internal/lang"
 )
 
@@ -99,19 +100,23 @@ func isTerminal(stream any) bool {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }
 
 // clean makes a text from outside harmless to a terminal: control characters
-// but newlines and tabs, and those that turn the writing direction or show
-// nothing, are left out.
+// but newlines and tabs, those that turn the writing direction or show nothing, and
+// terminal sequences as a whole are left out.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if harmful(r) {
 			return -1
 		}
 		return r
-	}, text)
+	}, ansi.Strip(text))
 }
 
 // line is clean on one line, cut to a width.

@@ -26,7 +26,7 @@ func (a *app) mfaCode(device string) (string, error) {
 	text, err := bufio.NewReader(a.stdin).ReadString('\n')
 	code := strings.TrimSpace(text)
 	switch {
-	case errors.Is(err, io.EOF) && code == "": // no terminal after all, such as /dev/null
+	case errors.Is(err, io.EOF) && code == "": // nobody types
 		fmt.Fprintln(a.stderr)
 		return "", stack.ErrNoCode
 	case err != nil && !errors.Is(err, io.EOF):

@@ -131,9 +131,9 @@ func (o Options) judge(host string, address netip.Addr) error {
 	case o.Loopback && kind == loopback && isLoopbackName(host), o.Allow.has(host, address):
 		return nil
 	case kind == loopback:
-		return &Refused{"this machine's own, and not allowed"}
+		return &Refused{"this machine's own, and not allowed: ALLOW_PRIVATE_HOSTS names what is"}
 	}
-	return &Refused{"private, and not allowed"}
+	return &Refused{"private, and not allowed: ALLOW_PRIVATE_HOSTS names what is"}
 }
 
 // isLoopbackName reports whether a host is written as this machine itself.
