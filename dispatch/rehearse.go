@@ -61,6 +61,7 @@ type RehearsedStep struct {
 	Needs   []responder.Permission // what that takes
 	Sent    *responder.Preview     // of a notice: what it would send; nil: it is kept quiet
 	Survey  *responder.Survey      // of a repair: what it would touch; nil: not looked at
+	Already bool                   // of a repair that was looked at: what it is for is so already, and it would change nothing
 	Guards  []GuardReport          // of a repair: what each would say
 	Undo    []string               // of a repair that was looked at: what would put it back
 	Inverse string                 // of a repair: the same in one sentence, by its Spec

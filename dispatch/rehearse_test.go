@@ -297,3 +297,19 @@ func TestRehearseApprove(t *testing.T) {
 		t.Error("a rehearsal of nothing can be made")
 	}
 }
+
+// TestRehearseWhatIsSoAlready: where it was looked, a rehearsal says that a repair
+// would change nothing; where it was not, nobody knows.
+func TestRehearseWhatIsSoAlready(t *testing.T) {
+	for _, look := range []bool{false, true} {
+		for verdict, already := range map[responder.Verdict]bool{responder.VerdictDone: true, responder.VerdictNotDone: false, responder.VerdictUnknown: false} {
+			w := newWorld(t, "flows: [{name: f, rule: UnauthorizedInstanceCreated, repairs: live, sequential: [remediate: {}]}]")
+			w.sees(nil)
+			w.terminate.verify = func(int) (responder.Verdict, error) { return verdict, nil }
+			got := w.rehearsing(look).one(t, w.finding("UnauthorizedInstanceCreated"))
+			if s := got.Steps["0"]; s.Already != (look && already) || s.Err != nil {
+				t.Errorf("look %t, %v: %+v", look, verdict, s)
+			}
+		}
+	}
+}

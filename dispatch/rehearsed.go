@@ -105,6 +105,11 @@ func (r *Rehearsal) repair(ctx context.Context, w *worker, task Task, state *res
 		if len(s.Survey.Targets) == 0 {
 			return // nothing to guard
 		}
+		if r.Look {
+			f.look, f.timeout = verifying, timeoutOf(task.Step, responder.Check)
+			verified, _ := f.fly(ctx).(Verified)
+			s.Already = verified.Err == nil && verified.Verdict == responder.VerdictDone
+		}
 	}
 	h := held{}
 	around, asked := r.fences[task.Path]

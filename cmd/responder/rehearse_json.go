@@ -71,7 +71,8 @@ type rehearsedStepJSON struct {
 	Params  map[string]any       `json:"params,omitempty"`
 	Sent    *sentJSON            `json:"sent,omitempty"`
 	Asks    *asksJSON            `json:"asks,omitempty"`
-	Acts    *bool                `json:"acts,omitempty"` // of a repair: nothing that is known keeps it from acting
+	Acts    *bool                `json:"acts,omitempty"`    // of a repair: nothing that is known keeps it from acting
+	Already bool                 `json:"already,omitempty"` // of a repair that was looked at: it would change nothing
 	Targets []responder.Target   `json:"targets,omitempty"`
 	Found   map[string]any       `json:"found,omitempty"`
 	Undo    []string             `json:"undo,omitempty"`
@@ -182,7 +183,7 @@ func rehearsedStepLine(one *dispatch.Rehearsed, path string, step *responder.Ste
 	}
 	if _, shown := one.Steps[path]; shown && state.Kind == responder.Repair {
 		acts := acts(one, path)
-		out.Acts = &acts
+		out.Acts, out.Already = &acts, s.Already
 	}
 	if s.Survey != nil {
 		out.Targets, out.Found, out.Lasting = s.Survey.Targets, s.Survey.Found, s.Survey.Lasting

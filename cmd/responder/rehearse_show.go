@@ -287,6 +287,8 @@ func (r *rehearsal) tellRepair(indent string, one *dispatch.Rehearsed, path stri
 		for _, undo := range s.Undo {
 			r.fact(indent, "undo", undo)
 		}
+	case s.Already:
+		r.fact(indent, "undo", "nothing to put back")
 	case s.Survey == nil || len(s.Survey.Targets) > 0:
 		r.fact(indent, "undo", s.Inverse)
 	}
@@ -298,6 +300,8 @@ func (r *rehearsal) tellRepair(indent string, one *dispatch.Rehearsed, path stri
 		r.factIn(p.yellow, indent, "so", "it does not act")
 	case s.Survey == nil:
 		r.factIn(p.green, indent, "so", "it acts, as far as can be told without a look")
+	case s.Already:
+		r.factIn(p.yellow, indent, "so", "it acts, and changes nothing: it is so already")
 	default:
 		r.factIn(p.green, indent, "so", "it acts")
 	}

@@ -9,11 +9,12 @@ import (
 
 // sequence is a control sequence (colours, cursor, clearing), also one that is not
 // ended; a command with a text of its own (window title, link, device control) that is
-// ended soon; the beginning of one that is not; another escape of two or three bytes.
+// ended soon; the beginning of one that is not; a choice of characters. An
+// escape of one letter is no more than that to people: the letter may be a name's.
 // ECMA-48, and https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
 var sequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?" +
 	"|(?:\x1b[]PX^_]|[\u0090\u0098\u009d\u009e\u009f])(?:[^\x07\x1b\u009c\n]{0,250}(?:\x07|\x1b\\\\|\u009c))?" +
-	"|\x1b[ -/]*[0-~]")
+	"|\x1b[ -/]+[0-~]")
 
 // Strip takes whole terminal sequences out of a text, and not just the control
 // character that begins each. Other control characters stay. A command that does not

@@ -20,7 +20,7 @@ func TestStrip(t *testing.T) {
 		"\x1b]0;title\x07x":                      "x",
 		"\x1b]8;;http://evil\x07x\x1b]8;;\x1b\\": "x",
 		"\x1bP1$q\x1b\\x\u009dtitle\u009cy":      "xy",
-		"\x1bcx\x1b(By\x1b#8":                    "xy",
+		"\x1bbob\x1b(By\x1b#8":                   "\x1bboby",
 		"\x1b]0;never ended, and more":           "0;never ended, and more",
 		"\x1b]0;\nnext\x07":                      "0;\nnext\x07",
 		"\x1b]0;" + long + "\x07":                "0;" + long + "\x07",
