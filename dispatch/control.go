@@ -68,7 +68,7 @@ func (c Control) Cancel(ctx context.Context, id, by, why string) (*responder.Run
 // that ended it; what succeeded stays. A repair of which nobody knows whether it
 // was done is looked into first. The run keeps its steps and its age; attempts,
 // resumptions and the flow's timeout count anew. A run that is under way stays
-// as it is.
+// as it is; one that is being undone is refused.
 func (c Control) Retry(ctx context.Context, id, by string) (*responder.Run, error) {
 	run, err := c.change(ctx, id, responder.DeedRetry, by, "", func(run *responder.Run, entry responder.Audit) (*responder.Run, error) {
 		switch run.State {
@@ -80,6 +80,13 @@ func (c Control) Retry(ctx context.Context, id, by string) (*responder.Run, erro
 		}
 		if len(run.Audit) >= maxAudit {
 			return nil, refuse("run %s has been retried too often: run it again", id)
+		}
+		undos, err := undosOf(ctx, c.Runs, run)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(undos); n > 0 && !undos[n-1].State.Ended() {
+			return nil, refuse("run %s is being undone, by run %s: wait for its end, or cancel that", id, undos[n-1].ID)
 		}
 		return retried(run, entry), nil
 	})

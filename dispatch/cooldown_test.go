@@ -138,6 +138,40 @@ func TestCooldownCrashes(t *testing.T) {
 	}
 }
 
+// TestCooldownDiedBeforeItsWindowEnded: a finding that was counted, and whose run was
+// never made, comes again when another has begun the next window: it is one of those
+// like that one. So each window has one that is let through, and no more.
+func TestCooldownDiedBeforeItsWindowEnded(t *testing.T) {
+	for _, later := range []time.Duration{30 * time.Minute, 61 * time.Minute} {
+		w := coolWorld(t, coolFlow)
+		one, two := w.found(1, "RootLogin", "i-1"), w.found(2, "RootLogin", "i-1")
+		w.killAt = 1 // before the run is created, when it is counted
+		body, err := responder.Bell{Finding: &one}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.dispatcher().Handle(t.Context(), []responder.Delivery{{ID: "1", Body: body}}) // it comes again below
+		if !w.isDead() || len(w.states()) != 0 {
+			t.Fatal(w.states())
+		}
+		w.killAt, w.dead = 0, make(chan struct{})
+		w.clock.Advance(later)
+		d := w.dispatcher()
+		w.send(two)
+		w.turn(d)
+		w.send(one)
+		w.live(d, 10*time.Minute, 10*time.Second)
+		first := one
+		if later > time.Hour {
+			first = two
+		}
+		run, err := w.runs.Get(t.Context(), first.RunID("f"))
+		if err != nil || run.State != responder.RunSucceeded || fmt.Sprint(w.states()) != "map[succeeded:1 suppressed:1]" {
+			t.Errorf("after %v: %v, %v", later, w.states(), err)
+		}
+	}
+}
+
 // TestCooldownTogether: of findings that come all at once, one is let through.
 func TestCooldownTogether(t *testing.T) {
 	w := coolWorld(t, coolFlow)

@@ -211,6 +211,9 @@ func (s *survey) decided(l list, ends []standing) standing {
 func (s *survey) step(path string, step *responder.Step) standing {
 	state := s.run.Steps[path]
 	if state == nil {
+		if g := s.run.Gathers; g != nil && g.Until.After(s.now) {
+			return s.wait(g.Until) // somebody has had it retried: what is left out by then is told, too
+		}
 		return s.task(Begin, path, step)
 	}
 	if state.Approval != nil && step.Ask != nil {

@@ -291,6 +291,33 @@ func TestNoticesTooLarge(t *testing.T) {
 	}
 }
 
+// TestNoticesDigestRetried: one that was cancelled and is retried still waits for its
+// window's end, whoever rings for it, and tells of all that was left out by then.
+func TestNoticesDigestRetried(t *testing.T) {
+	w := coolWorld(t, noticesFlow)
+	d := w.dispatcher()
+	w.foundAll(d, 1, 4)
+	win := windowAt("f", laneUsual, responder.Rate{N: 2, Per: time.Hour}, w.clock.Now())
+	if _, err := w.control().Cancel(t.Context(), win.run(), "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	run, err := w.control().Retry(t.Context(), win.run(), "ann")
+	if err != nil || !run.Due.Equal(win.until) {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	if body, err := (responder.Bell{Wake: win.run()}).Encode(); err != nil || w.queue.Send(t.Context(), responder.Message{Body: body}) != nil {
+		t.Fatal(err)
+	}
+	w.foundAll(d, 5, 6)
+	if got := w.told(); len(got) != 2 {
+		t.Fatalf("early: %q", got)
+	}
+	w.live(d, time.Hour, time.Second)
+	if got := w.told(); len(got) != 3 || !strings.HasPrefix(got[2], "3 <mallory&lt;x>> | and 3 more") || w.deeds[2].At.Before(win.until) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestNoticesTemplate: what was rendered before it was put off is not rendered
 // again: an event can write {{ }}, too.
 func TestNoticesTemplate(t *testing.T) {

@@ -65,6 +65,9 @@ func retried(run *responder.Run, entry responder.Audit) *responder.Run {
 	} else {
 		after.Lease = time.Time{}
 	}
+	if g := after.Gathers; g != nil && g.Until.After(after.Due) {
+		after.Due = g.Until
+	}
 	if after.Flow.Timeout > 0 {
 		after.Deadline = after.Due.Add(after.Flow.Timeout)
 	}

@@ -79,7 +79,12 @@ func (c Control) undo(ctx context.Context, id, step, by, why string) (*responder
 		run.Due, run.Created, run.Updated = now, now, now
 		switch err := c.Runs.Create(ctx, run); {
 		case err == nil:
-			return run, errors.Join(c.noted(ctx, run, by, why), c.ring(ctx, run))
+			err = c.noted(ctx, run, by, why)
+			if overtaken := (*Refused)(nil); errors.As(err, &overtaken) {
+				_, cancelErr := c.Cancel(ctx, run.ID, by, overtaken.Reason)
+				return nil, errors.Join(err, cancelErr)
+			}
+			return run, errors.Join(err, c.ring(ctx, run))
 		case !errors.Is(err, responder.ErrExists) || len(undos) >= maxAgain:
 			return nil, err
 		}
@@ -152,14 +157,18 @@ func irreversible(old *responder.Run, asked []Reversal, step string) error {
 	return refuse("%s has nothing that can be put back: %s", what, strings.Join(lasting, "; "))
 }
 
-// noted notes in the run that is undone by which run it is, once.
+// noted notes in the run that is undone by which run it is, once. It is refused where
+// somebody has had that run retried in between; whoever retries it later finds the undo.
 func (c Control) noted(ctx context.Context, undo *responder.Run, by, why string) error {
 	as := "by run " + undo.ID
 	_, err := c.change(ctx, undo.Undoes.Run, responder.DeedUndo, by, reason(as, why), func(run *responder.Run, entry responder.Audit) (*responder.Run, error) {
 		known := func(a responder.Audit) bool {
 			return a.What == responder.DeedUndo && (a.Why == as || strings.HasPrefix(a.Why, as+": "))
 		}
-		if slices.ContainsFunc(run.Audit, known) || len(run.Audit) >= maxAudit {
+		switch {
+		case !run.State.Ended() && !undo.State.Ended():
+			return nil, refuse("run %s has been retried meanwhile: cancel it first", run.ID)
+		case slices.ContainsFunc(run.Audit, known) || len(run.Audit) >= maxAudit:
 			return nil, nil
 		}
 		after := run.Clone()

@@ -399,3 +399,74 @@ func TestAnUndoLeavesWhatIsProtectedNow(t *testing.T) {
 		}
 	}
 }
+
+// retriedFirst is a store in which somebody has a run retried just before its undo is
+// made.
+type retriedFirst struct {
+	responder.RunStore
+	retry func() error
+}
+
+func (s retriedFirst) Create(ctx context.Context, run *responder.Run) error {
+	if run.Undoes != nil {
+		if err := s.retry(); err != nil {
+			return err
+		}
+	}
+	return s.RunStore.Create(ctx, run)
+}
+
+// TestUndoneOrRetried: a run that is being undone is not retried, and one that is
+// retried is not undone, whoever comes in between.
+func TestUndoneOrRetried(t *testing.T) {
+	w := undoWorld(t, "")
+	w.terminate.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
+		if n == 2 {
+			return nil, &responder.Permanent{Err: errors.New("denied")}
+		}
+		return nil, nil
+	}
+	old := w.repaired()
+	undo, err := w.control().Undo(t.Context(), old.ID, "0", "ann", "")
+	if err != nil || old.State != responder.RunFailed {
+		t.Fatalf("%v\n%s", err, outline(old))
+	}
+	_, err = w.control().Retry(t.Context(), old.ID, "bob")
+	if !isRefused(err) || err.Error() != "retry: run "+old.ID+" is being undone, by run "+undo.ID+": wait for its end, or cancel that" {
+		t.Errorf("retried while it is undone: %v", err)
+	}
+	w.live(w.dispatcher(), time.Minute, time.Second)
+	if undo = w.stored(undo.ID); undo.State != responder.RunSucceeded {
+		t.Fatal(outline(undo))
+	}
+	if _, err = w.control().Retry(t.Context(), old.ID, "bob"); err != nil {
+		t.Errorf("once it is undone: %v", err)
+	}
+	if _, err = w.control().Undo(t.Context(), old.ID, "", "ann", ""); !isRefused(err) {
+		t.Errorf("undone while it is retried: %v", err)
+	}
+
+	w = undoWorld(t, "")
+	w.terminate.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
+		if n == 2 {
+			return nil, &responder.Permanent{Err: errors.New("denied")}
+		}
+		return nil, nil
+	}
+	old = w.repaired()
+	control := w.control()
+	control.Runs = retriedFirst{control.Runs, func() error {
+		_, err := w.control().Retry(t.Context(), old.ID, "bob")
+		return err
+	}}
+	if run, err := control.Undo(t.Context(), old.ID, "", "ann", ""); !isRefused(err) || run != nil {
+		t.Errorf("retried in between: %+v, %v", run, err)
+	}
+	if undo := w.stored(old.ID + "#undo"); undo.State != responder.RunCancelled {
+		t.Error(outline(undo))
+	}
+	w.live(w.dispatcher(), time.Minute, time.Second)
+	if old = w.stored(old.ID); old.State != responder.RunSucceeded || w.started() != "" {
+		t.Errorf("%sstarted %q", outline(old), w.started())
+	}
+}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -168,7 +169,7 @@ func TestWarningOfTheBreaker(t *testing.T) {
 	for k := 1; ; k++ {
 		w := fencedWorld(t, "limits: {again: 2, per_hour: 1000, per_account: 1000}", "")
 		halts := &memory.Halts{}
-		w.config.Halts = halts
+		w.config.Halts, w.config.Concurrency = halts, 1 // so that there is a point for each thing that is done
 		loud := 0
 		w.config.Warned = func(responder.Warning) { loud++ }
 		w.killAt = k
@@ -196,5 +197,23 @@ func TestWarningOfTheBreaker(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// TestWarningTriedAgain: a warning that cannot be sent at once is sent later, and said
+// loudly once.
+func TestWarningTriedAgain(t *testing.T) {
+	w, _ := looping(t, loopFlow, 1)
+	loud := 0
+	w.config.Warned = func(responder.Warning) { loud++ }
+	w.email.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
+		if n < 3 {
+			return nil, &responder.Transient{Err: errors.New("not now")}
+		}
+		return nil, nil
+	}
+	w.live(w.dispatcher(), 10*time.Minute, 5*time.Second)
+	if n := w.email.count(); n != 3 || loud != 1 {
+		t.Errorf("tried %d times, loud %d times", n, loud)
 	}
 }

@@ -189,6 +189,7 @@ func (l *life) judgeAnswer(r request, asked time.Time, run *responder.Run, err e
 		_, undo := undoneBy(r.id)
 		switch {
 		case r.what == responder.DeedAgain && (undo || l.warns(r.id)):
+		case r.what == responder.DeedRetry && l.undoing(r.id, asked):
 		case r.what == responder.DeedUndo:
 			if !undo && !l.refusesUndo(r, asked) {
 				broken("refused for no reason: %v", err)

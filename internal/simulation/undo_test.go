@@ -22,6 +22,13 @@ func undoneBy(id string) (of string, ok bool) {
 	return id[:at], true
 }
 
+// undoing reports whether a run was being undone at some time since. The caller holds mu.
+func (w *world) undoing(id string, since time.Time) bool {
+	return slices.ContainsFunc(w.undosOf(id), func(u *responder.Run) bool {
+		return w.was(u.ID, since, func(s responder.RunState) bool { return !s.Ended() })
+	})
+}
+
 // undosOf gives the runs that undo a run. The caller holds mu.
 func (w *world) undosOf(id string) (undos []*responder.Run) {
 	for other, r := range w.stored {
