@@ -236,6 +236,7 @@ type RunSummary struct {
 	State    RunState `json:"state"`
 	Mode     Mode     `json:"mode"`
 	Title    string   `json:"title"`
+	About    string   `json:"about,omitempty"` // the finding's first resource, and how many more: "i-0abc, and 2 more"
 	Account  string   `json:"account,omitempty"`
 	Cause    string   `json:"cause,omitempty"`
 	// Suppressed is 0 unless a cooldown keeps the run quiet: then it counts the
@@ -254,9 +255,26 @@ type RunSummary struct {
 func (r *Run) Summary() RunSummary {
 	return RunSummary{
 		ID: r.ID, Flow: r.Flow.Name, Rule: r.Finding.Rule, Severity: r.Finding.Severity,
-		State: r.State, Mode: r.Mode, Title: r.Finding.Title, Account: accountOf(r.Finding.Event), Cause: r.Cause,
+		State: r.State, Mode: r.Mode, Title: r.Finding.Title, About: about(r.Finding.Resources), Account: accountOf(r.Finding.Event), Cause: r.Cause,
 		Created: r.Created, Updated: r.Updated, Due: r.Due, FailedSteps: r.FailedSteps(), HeldBack: r.HeldBack(),
 	}
+}
+
+const maxAbout = 200 // bytes of the resource that a summary names
+
+// about names what a finding is about, in short.
+func about(resources []string) string {
+	if len(resources) == 0 {
+		return ""
+	}
+	first := resources[0]
+	if len(first) > maxAbout {
+		first = strings.ToValidUTF8(first[:maxAbout], "") + "…"
+	}
+	if more := len(resources) - 1; more > 0 {
+		first += fmt.Sprintf(", and %d more", more)
+	}
+	return first
 }
 
 // accountOf is Event.Account of an event, of which nothing else is decoded.

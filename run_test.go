@@ -3,6 +3,7 @@ package responder_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,22 @@ func TestSummaryAccount(t *testing.T) {
 		run := responder.Run{Finding: responder.Finding{Event: json.RawMessage(raw)}}
 		if got := run.Summary().Account; got != want {
 			t.Errorf("%s: account %q, the event says %q", raw, got, want)
+		}
+	}
+}
+
+// TestSummaryAbout: a list tells runs of one rule apart.
+func TestSummaryAbout(t *testing.T) {
+	for want, resources := range map[string][]string{
+		"":                                  nil,
+		"bob":                               {"bob"},
+		"i-1, and 2 more":                   {"i-1", "i-2", "i-3"},
+		strings.Repeat("é", 100) + "…":      {strings.Repeat("é", 150)},
+		"a" + strings.Repeat("é", 99) + "…": {"a" + strings.Repeat("é", 150)},
+	} {
+		run := &responder.Run{Finding: responder.Finding{Resources: resources}}
+		if got := run.Summary().About; got != want {
+			t.Errorf("%v: %q, want %q", resources, got, want)
 		}
 	}
 }

@@ -55,6 +55,7 @@ func TestDecide(t *testing.T) {
 	work()
 	id := c.runID("--state", "awaiting_approval")
 	says(exitDone, "asks at step 0 until", "list", "--state", "awaiting_approval")
+	says(exitDone, "answers what is asked", "list", "--state", "awaiting_approval")
 	says(exitUsage, "give --yes", "approve", id)
 	says(exitInput, "asks nothing", "approve", id, "--yes", "--step", "1")
 	says(exitInput, "not what was shown", "approve", id, "--yes", "--digest", strings.Repeat("0", 64))

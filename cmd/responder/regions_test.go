@@ -76,7 +76,7 @@ func TestFleetView(t *testing.T) {
 	want := `REGION          STATE                    HEARD
 ap-south-1      CREATE_COMPLETE          heard 4 min ago
 ap-southeast-4  -                        could not be looked at
-  no permission in this region: AccessDenied: you[2J may not
+  no permission in this region: AccessDenied: you may not
 eu-central-1    UPDATE_COMPLETE          never heard (deployed 3 min ago)
   made from another version's template; has not got the present key: ` + "`responder regions deploy`" + ` brings it up to date
 eu-west-1       UPDATE_COMPLETE          dark since 2026-03-01 11:20 UTC (40 min ago)

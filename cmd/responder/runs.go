@@ -106,15 +106,18 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 	if err != nil {
 		return s.told(err)
 	}
-	p := a.paint()
+	p, widest, asks := a.paint(), 0, false
+	for _, r := range page.Runs {
+		widest = max(widest, visible(line(r.Flow, 28)))
+	}
 	for _, r := range page.Runs {
 		if a.format == "json" {
 			err = a.printJSON(r)
 		} else {
-			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-28s %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), line(r.Flow, 28), line(r.Title, 60)+a.asides(r))
+			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-*s  %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), widest, line(r.Flow, 28), aboutRun(r)+a.asides(r))
 		}
 		if err == nil && a.format == "text" && r.State == responder.RunAwaitingApproval {
-			err = a.listQuestions(ctx, s, r.ID)
+			asks, err = true, a.listQuestions(ctx, s, r.ID)
 		}
 		if err != nil {
 			return err
@@ -124,6 +127,9 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 		more := ""
 		if page.Next != "" {
 			more = ", and there are more (--max, --since)"
+		}
+		if asks {
+			more += "; `responder runs approve ID`, or deny, answers what is asked"
 		}
 		if _, err := fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more); err != nil {
 			return err
@@ -146,6 +152,14 @@ func (a *app) listQuestions(ctx context.Context, s *store, id string) error {
 		}
 	}
 	return nil
+}
+
+// aboutRun says what a run is about: its finding's title and first resource.
+func aboutRun(r responder.RunSummary) string {
+	if r.About == "" {
+		return line(r.Title, 60)
+	}
+	return line(r.Title, 60) + ": " + line(r.About, 60)
 }
 
 // asides tells of what the state of a run does not: repairs that were held back, and

@@ -86,17 +86,17 @@ func TestTellRun(t *testing.T) {
 				"  timeout    2h: fails at 2026-11-23T08:39:56Z if it has not ended then\n  0  SendSlack\n"},
 		{name: "quiet, steered and over", run: responder.Run{State: responder.RunCancelled, Cause: "cancelled by ann: enough", Flow: responder.FlowSnapshot{Timeout: 2 * time.Hour}, Deadline: at(7200), Suppressed: 4,
 			Audit: []responder.Audit{{At: at(1), By: "bob", What: responder.DeedRetry}, {At: at(2), By: "ann", What: responder.DeedCancel, Why: "enough\x1b[2J"}}},
-			step: slack, want: "  timeout    2h: it had until 2026-11-23T08:39:56Z\n  suppressed number 4 of its cooldown\n  2026-11-23T06:39:57Z  retried by bob\n  2026-11-23T06:39:58Z  cancelled by ann: enough[2J\n  0  SendSlack\n"},
+			step: slack, want: "  timeout    2h: it had until 2026-11-23T08:39:56Z\n  suppressed number 4 of its cooldown\n  2026-11-23T06:39:57Z  retried by bob\n  2026-11-23T06:39:58Z  cancelled by ann: enough\n  0  SendSlack\n"},
 		{name: "our own doing, and what it led to", run: responder.Run{CausedBy: &responder.Origin{Session: "2e.undo", Run: "2e#undo"}, Caused: []string{"3d", "4c"}},
 			step: slack, want: "  caused by  Responder's own role, acting for run 2e#undo\n  led to     run 3d, 4c\n  0  SendSlack\n"},
 		{name: "our own doing, of an unknown run", run: responder.Run{CausedBy: &responder.Origin{Session: "x\x1b[2J"}},
-			step: slack, want: "  caused by  Responder's own role, in a session called x[2J: no run of that name is known\n  0  SendSlack\n"},
+			step: slack, want: "  caused by  Responder's own role, in a session called x: no run of that name is known\n  0  SendSlack\n"},
 		{name: "our own doing, of no session", run: responder.Run{CausedBy: &responder.Origin{}},
 			step: slack, want: "  caused by  Responder's own role, and by no session: its run is not known\n  0  SendSlack\n"},
 		{name: "telling of many", run: responder.Run{Gathers: &responder.Gathering{Run: "2e", Step: "0.1", Rate: responder.Rate{N: 20, Per: time.Hour}, Since: at(0), Until: at(3600)}},
 			step: slack, want: "  tells      of notices left out from 2026-11-23T06:39:56Z to 2026-11-23T07:39:56Z, beyond 20 in 1h; its own is that of run 2e, step 0.1\n  0  SendSlack\n"},
 		{name: "warning", run: responder.Run{Warns: &responder.Warning{Run: "2e", Step: "0.1", Action: "EC2TerminateInstances", Guard: "limits.per_hour", Why: "no room\x1b[2J"}},
-			step: slack, want: "  warns      limits.per_hour keeps the flow from repairing: no room[2J; first EC2TerminateInstances, step 0.1 of run 2e\n  0  SendSlack\n"},
+			step: slack, want: "  warns      limits.per_hour keeps the flow from repairing: no room; first EC2TerminateInstances, step 0.1 of run 2e\n  0  SendSlack\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run := tt.run
@@ -129,7 +129,7 @@ func TestChainOfWhatWasNotDone(t *testing.T) {
 	run := &responder.Run{State: responder.RunSucceeded, Flow: responder.FlowSnapshot{Steps: steps}, Steps: map[string]*responder.StepState{
 		"0": denied, "1": skipped(responder.Repair, map[string]any{"guard": "limits.per_hour\x1b[2J", "why": "no room"}), "2": skipped(responder.Notice, map[string]any{"guard": "limits.notices"}),
 	}}
-	if got, want := a.chain(run), "approve – denied by ann → remediate – held back by limits.per_hour[2J → SendSlack –"; got != want {
+	if got, want := a.chain(run), "approve – denied by ann → remediate – held back by limits.per_hour → SendSlack –"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got, want := a.asides(run.Summary()), " (2 held back)"; got != want {

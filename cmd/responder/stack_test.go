@@ -389,7 +389,7 @@ func TestStackDead(t *testing.T) {
 	}
 
 	out, _ = c.run(exitDone, "dlq", "redrive", "--stack", "responder", "--dry-run")
-	c.has(out, "detect: 3 would be put back\n     2 × not JSON\n     1 × too[31m deep\n", "dispatch: 1 would be put back", "4 dead letters would be put back")
+	c.has(out, "detect: 3 would be put back\n     2 × not JSON\n     1 × too deep\n", "dispatch: 1 would be put back", "4 dead letters would be put back")
 	if len(d.queues["events"])+len(d.queues["findings"]) > 0 {
 		t.Fatal("a dry run has put letters back")
 	}

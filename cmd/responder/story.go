@@ -37,7 +37,11 @@ func (a *app) tellSummary(s summary, mode responder.Mode) {
 	if mode == responder.ModeDry {
 		note = "(dry: nothing is sent)"
 	}
-	fmt.Fprintf(a.stdout, "%s%s%s\n", p.bold(text), strings.Repeat(" ", max(2, 72-len([]rune(text)))), p.faint(note))
+	gap := "\n"
+	if room := lineWidth - len([]rune(text)) - len(note); room >= 2 {
+		gap = strings.Repeat(" ", room)
+	}
+	fmt.Fprintf(a.stdout, "%s%s%s\n", p.bold(text), gap, p.faint(note))
 }
 
 // flowsFor gives the enabled flows that are for a rule.
@@ -140,9 +144,22 @@ const chainWidth = 110
 func (a *app) chain(r *responder.Run) string {
 	text := a.steps(r, "", r.Flow.Steps, " → ")
 	if r.State != responder.RunSucceeded && r.State.Ended() {
-		text += "  " + a.paint().red(string(r.State)) + " " + line(r.Cause, 100)
+		text += "  " + a.paint().red(string(r.State))
+		if !causeTold(r) {
+			text += " " + line(r.Cause, 100)
+		}
 	}
 	return text
+}
+
+// causeTold reports whether the mark of a step tells all that there is to a run's cause.
+func causeTold(r *responder.Run) bool {
+	for _, s := range r.Steps {
+		if s.Error != "" && ended(s) && strings.HasSuffix(r.Cause, "): "+s.Error) && line(s.Error, markWidth) == line(s.Error, 1000) {
+			return true
+		}
+	}
+	return false
 }
 
 // steps joins the steps of a list, in lines of about chainWidth.

@@ -221,7 +221,7 @@ func (r *Runs) endOf(run *responder.Run) time.Time {
 
 // brief cuts the texts of a summary that are not from the configuration.
 func brief(s responder.RunSummary) responder.RunSummary {
-	s.Title, s.Cause, s.Account = cut(s.Title, maxSummaryText), cut(s.Cause, maxSummaryText), cut(s.Account, maxSummaryText)
+	s.Title, s.About, s.Cause, s.Account = cut(s.Title, maxSummaryText), cut(s.About, maxSummaryText), cut(s.Cause, maxSummaryText), cut(s.Account, maxSummaryText)
 	return s
 }
 
