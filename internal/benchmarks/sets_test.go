@@ -30,6 +30,17 @@ func equalities(n int) string {
 	return b.String()
 }
 
+// calls are n rules as most of Sigma and of public packs are: calls of a service,
+// one of them or several, that are not among the events.
+func calls(n int) string {
+	var b strings.Builder
+	b.WriteString("rules:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  Calls%d: event.detail.eventSource == \"service%d.amazonaws.com\" && event.detail.eventName in [\"Call%d\", \"Other%d\"]\n", i, i%40, i, i)
+	}
+	return b.String()
+}
+
 // seeing are n rules, three of which see something in every event.
 func seeing(n int) string {
 	return equalities(n-3) + "  Sees1: event.source startsWith \"aws.\"\n  Sees2: event.detail.eventVersion != nil\n  Sees3: event.detail.readOnly in [true, false]\n"

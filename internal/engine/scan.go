@@ -90,7 +90,15 @@ const nobody = -1 // the slot of what nobody asks for
 // The functions below take where to begin and give where the value ends, -1 if
 // it is not valid.
 
+// space passes over blanks, of which events as they are queued have none.
 func (s *scan) space(i int) int {
+	if i < len(s.raw) && s.raw[i] > ' ' {
+		return i
+	}
+	return s.blanks(i)
+}
+
+func (s *scan) blanks(i int) int {
 	for i < len(s.raw) {
 		switch s.raw[i] {
 		case ' ', '\t', '\r', '\n':

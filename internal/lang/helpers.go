@@ -44,13 +44,13 @@ var helpers = []Helper{
 		Name: "glob", Usage: `glob(item.instanceType, ["t2.*", "*.24xlarge"])`,
 		Doc: "whether a whole text matches a pattern or one of a list: * is any text, ? one character, case counts; false for what is no text",
 		min: 2, max: 2, prepare: map[int]func(any) (any, error){1: prepareGlobs},
-		call: func(args ...any) (any, error) { return matchesAny(args[0], args[1], globPattern) },
+		call: func(args ...any) (any, error) { return matchesAny(args[0], args[1], newGlob) },
 	},
 	{
 		Name: "matches_any", Usage: `matches_any(name, vars.patterns)`,
 		Doc: "whether a regular expression, or one of a list, is found in a text; false for what is no text",
 		min: 2, max: 2, prepare: map[int]func(any) (any, error){1: preparePatterns},
-		call: func(args ...any) (any, error) { return matchesAny(args[0], args[1], samePattern) },
+		call: func(args ...any) (any, error) { return matchesAny(args[0], args[1], newPattern) },
 	},
 	{
 		Name: "working_hours", Usage: `working_hours(time, {zone: "Europe/Paris", week: {from: "8:00AM", to: "6:00PM"}})`,
@@ -236,10 +236,8 @@ func IsPublic(address netip.Addr) bool {
 	return address.IsGlobalUnicast() && !address.IsPrivate() && !reserved.Contain(address)
 }
 
-// patterns is a prepared list of regular expressions.
+// patterns is a prepared list of regular expressions and globs.
 type patterns []*pattern
-
-func samePattern(text string) string { return text }
 
 // globPattern is the regular expression of a glob.
 func globPattern(glob string) string {
@@ -247,17 +245,17 @@ func globPattern(glob string) string {
 	return `(?s)\A` + strings.ReplaceAll(strings.ReplaceAll(quoted, `\*`, `.*`), `\?`, `.`) + `\z`
 }
 
-func prepareGlobs(value any) (any, error)    { return compilePatterns(value, globPattern) }
-func preparePatterns(value any) (any, error) { return compilePatterns(value, samePattern) }
+func prepareGlobs(value any) (any, error)    { return preparedPatterns(value, newGlob) }
+func preparePatterns(value any) (any, error) { return preparedPatterns(value, newPattern) }
 
-func compilePatterns(value any, source func(string) string) (any, error) {
+func preparedPatterns(value any, made func(string) (*pattern, error)) (any, error) {
 	compiled := patterns{}
 	for _, element := range list(value) {
 		text, ok := element.(string)
 		if !ok {
 			return nil, fmt.Errorf("a list of patterns holds %s", kindOf(element))
 		}
-		p, err := newPattern(source(text))
+		p, err := made(text)
 		if err != nil {
 			return nil, err
 		}
@@ -266,14 +264,14 @@ func compilePatterns(value any, source func(string) string) (any, error) {
 	return compiled, nil
 }
 
-func matchesAny(value, in any, source func(string) string) (bool, error) {
+func matchesAny(value, in any, made func(string) (*pattern, error)) (bool, error) {
 	text, ok := value.(string)
 	if !ok {
 		return false, nil
 	}
 	ready, ok := in.(patterns)
 	if !ok {
-		compiled, err := compilePatterns(in, source)
+		compiled, err := preparedPatterns(in, made)
 		if err != nil {
 			return false, err
 		}
