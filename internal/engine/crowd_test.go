@@ -10,10 +10,16 @@ import (
 // TestCrowd: many rules about one field, so that its index is all that it can
 // be: beginnings of beginnings, many parts at once, equalities, patterns.
 func TestCrowd(t *testing.T) {
+	t.Run("of any length", func(t *testing.T) { crowd(t, 0, 12) })
+	t.Run("of six letters and more", func(t *testing.T) { crowd(t, 6, 3) })
+}
+
+// crowd has texts of so many letters, and up to so many more.
+func crowd(t *testing.T, least, more int) {
 	g := newGenerator(11)
 	letters := func() string {
 		text := ""
-		for range g.IntN(12) {
+		for range least + g.IntN(more) {
 			text += g.one("a", "b", "é")
 		}
 		return text
@@ -37,6 +43,9 @@ func TestCrowd(t *testing.T) {
 	var events []string
 	for range 400 {
 		text := letters()
+		for range least {
+			text += letters()
+		}
 		if g.chance(3) {
 			text += g.one("A", "B", "É", "abab", "\u212a") + letters()
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"math"
 	"strings"
 	"unsafe"
 )
@@ -10,22 +11,29 @@ import (
 const gramLength = 4
 
 // grams finds those of many texts that a longer one has in it: by one pass that
-// looks up four bytes at each place. Of each text those four are looked up that
-// the fewest others have.
+// looks up four bytes at every other place. So of each text two such fours are in
+// the table, one behind the other; of all its pairs the one that the fewest
+// others have. Where a text has but four bytes, every place is looked at.
 type grams struct {
-	parts []part
-	at    map[string]int // while it is built: text → part
-	few   bool           // so few that they are looked for one by one
-	short []int32
-	seen  [1 << 10]uint64 // a bit for each gram that may be in table
-	table map[uint32][]int32
+	parts  []part
+	at     map[string]int // while it is built: text → part
+	few    bool           // so few that they are looked for one by one
+	short  []int32
+	stride int
+	seen   [1 << 10]uint64 // a bit for each gram that may be in table
+	table  map[uint32][]gram
 }
 
 // part is a text that is looked for, and the rules that look for it.
 type part struct {
 	text  string
 	rules []int32
-	from  int // where its gram stands
+}
+
+// gram is four bytes of a part.
+type gram struct {
+	part int32
+	from int32 // where in it they stand
 }
 
 func (g *grams) add(text string, rule int32) {
@@ -45,8 +53,8 @@ func gramAt(text string, i int) uint32 {
 }
 
 // bit is the place of a gram in seen.
-func bit(gram uint32) (word int, mask uint64) {
-	h := gram * 0x9E3779B1 >> 16
+func bit(four uint32) (word int, mask uint64) {
+	h := four * 0x9E3779B1 >> 16
 	return int(h >> 6), 1 << (h & 63)
 }
 
@@ -63,23 +71,33 @@ func (g *grams) done() {
 			common[gramAt(p.text, i)]++
 		}
 	}
-	g.table = map[uint32][]int32{}
+	g.table, g.stride = map[uint32][]gram{}, 2
 	for n := range g.parts {
-		p := &g.parts[n]
-		if len(p.text) < gramLength {
+		switch text := g.parts[n].text; {
+		case len(text) < gramLength:
 			g.short = append(g.short, int32(n))
-			continue
-		}
-		for i := 1; i+gramLength <= len(p.text); i++ {
-			if common[gramAt(p.text, i)] < common[gramAt(p.text, p.from)] {
-				p.from = i
+		case len(text) == gramLength:
+			g.stride = 1
+			g.lookUp(n, 0)
+		default:
+			from, rarest := 0, math.MaxInt
+			for i := 0; i+gramLength < len(text); i++ {
+				if others := common[gramAt(text, i)] + common[gramAt(text, i+1)]; others < rarest {
+					from, rarest = i, others
+				}
 			}
+			g.lookUp(n, from)
+			g.lookUp(n, from+1)
 		}
-		gram := gramAt(p.text, p.from)
-		g.table[gram] = append(g.table[gram], int32(n))
-		word, mask := bit(gram)
-		g.seen[word] |= mask
 	}
+}
+
+// lookUp puts the gram of a part that begins there into the table.
+func (g *grams) lookUp(part, from int) {
+	four := gramAt(g.parts[part].text, from)
+	g.table[four] = append(g.table[four], gram{int32(part), int32(from)})
+	word, mask := bit(four)
+	g.seen[word] |= mask
 }
 
 // hits are the rules that look for what a text has in it.
@@ -97,14 +115,14 @@ func (g *grams) hits(f *frame, text string) {
 			f.hit(g.parts[n].rules)
 		}
 	}
-	for i := 0; i+gramLength <= len(text); i++ {
-		gram := gramAt(text, i)
-		word, mask := bit(gram)
+	for i := 0; i+gramLength <= len(text); i += g.stride {
+		four := gramAt(text, i)
+		word, mask := bit(four)
 		if g.seen[word]&mask == 0 {
 			continue
 		}
-		for _, n := range g.table[gram] {
-			if p := &g.parts[n]; i >= p.from && strings.HasPrefix(text[i-p.from:], p.text) {
+		for _, at := range g.table[four] {
+			if p, from := &g.parts[at.part], i-int(at.from); from >= 0 && strings.HasPrefix(text[from:], p.text) {
 				f.hit(p.rules)
 			}
 		}
