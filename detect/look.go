@@ -59,6 +59,11 @@ func (rs *Rules) Skim(element []byte, within func(time.Time) bool) engine.Skimme
 	return rs.engine.Skim(element, within)
 }
 
+// SkimNext is Skim of the element that held begins with: see engine.Engine.SkimNext.
+func (rs *Rules) SkimNext(held []byte, within func(time.Time) bool) (end int, seen engine.Skimmed) {
+	return rs.engine.SkimNext(held, within)
+}
+
 // glance is an event of which it is known which rules are to look at it.
 type glance struct {
 	raw        []byte

@@ -106,7 +106,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 		return err
 	}
 	began := r.now()
-	err = (&assembly{files: files, ahead: readAhead(paths), judge: r.judge, take: func(p *portion) error { return r.take(ctx, p) }}).run(ctx)
+	err = (&assembly{files: files, ahead: readAhead(paths), skim: r.skim, judge: r.judge, take: func(p *portion) error { return r.take(ctx, p) }}).run(ctx)
 	r.progress.clear()
 	r.damages.end()
 	if err != nil {

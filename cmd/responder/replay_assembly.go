@@ -9,13 +9,14 @@ import (
 	"github.com/skycrafters/responder/internal/archive"
 )
 
-// assembly is the line on which files are read ahead, a few at a time; their
-// batches are judged on all cores; and what came of them is taken in the order
+// assembly is the line on which files are read ahead, a few at a time, and skimmed;
+// what is left of them is judged in batches, on all cores; and what came of them is taken in the order
 // of files and batches, by one goroutine. Memory is that of a few batches for
 // each file that is read ahead, whatever the files' size and number.
 type assembly struct {
 	files iter.Seq2[archive.File, error]
-	ahead int // files that are read at once
+	ahead int                                                  // files that are read at once
+	skim  func(held []byte, seen *verdict) (end int, out bool) // before a batch is judged: what needs no closer look is left out
 	judge func(*portion)
 	take  func(*portion) error
 }
@@ -90,7 +91,7 @@ func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Po
 			readers.Go(func() {
 				defer func() { <-slots }()
 				defer close(portions)
-				send(ctx, file, portions, todo, used)
+				a.send(ctx, file, portions, todo, used)
 			})
 		}
 	}()
@@ -98,13 +99,15 @@ func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Po
 }
 
 // send reads a file into portions, which stand in line before they are judged.
-func send(ctx context.Context, file archive.File, line, todo chan<- *portion, used *sync.Pool) {
+func (a *assembly) send(ctx context.Context, file archive.File, line, todo chan<- *portion, used *sync.Pool) {
 	var p *portion
 	fresh := func() *archive.Batch {
 		p = used.Get().(*portion)
+		p.verdict = verdict{told: p.told[:0]}
 		return &p.batch
 	}
-	for range file.Batches(ctx, fresh) {
+	look := func(held []byte) (int, bool) { return a.skim(held, &p.verdict) }
+	for range file.Batches(ctx, fresh, look) {
 		for _, to := range []chan<- *portion{line, todo} {
 			select {
 			case to <- p:

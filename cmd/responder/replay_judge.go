@@ -31,21 +31,33 @@ type judged struct {
 	who, address string // the actor and the caller's address, "" where they are not known
 }
 
-// judge evaluates a batch. It runs on many goroutines at once.
+// skim looks at the next record as it stands in the file. It says where that ends,
+// 0 if it cannot tell, and whether there is nothing in it to be judged: it is counted then.
+func (r *replay) skim(held []byte, v *verdict) (end int, out bool) {
+	end, seen := r.rules.SkimNext(held, r.within)
+	return end, end > 0 && v.count(seen)
+}
+
+// count counts a record that needs no closer look, and says whether it is one.
+func (v *verdict) count(seen engine.Skimmed) bool {
+	switch seen {
+	case engine.Nothing:
+		v.records++
+	case engine.Outside:
+		v.records++
+		v.skipped++
+	default:
+		return false
+	}
+	return true
+}
+
+// judge evaluates what skim has left of a batch. It runs on many goroutines at once.
 func (r *replay) judge(p *portion) {
-	p.verdict = verdict{told: p.told[:0]}
 	for record, err := range p.batch.All() {
 		if err != nil {
 			p.told = append(p.told, judged{record: record, damage: err})
-			continue
-		}
-		switch r.rules.Skim(record.Raw, r.within) {
-		case engine.Nothing:
-			p.records++
-		case engine.Outside:
-			p.records++
-			p.skipped++
-		default:
+		} else if !p.count(r.rules.Skim(record.Raw, r.within)) {
 			r.lookClosely(p, record)
 		}
 	}

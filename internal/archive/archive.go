@@ -88,12 +88,13 @@ func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Rec
 // a read of file that waits is waited for.
 func Read(ctx context.Context, name string, file io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		read(ctx, name, file, (*elements.Reader).Next, yield)
+		read(ctx, name, file, nil, (*elements.Reader).Next, yield)
 	}
 }
 
 // read yields the elements of an open file as next takes them from its reader.
-func read(ctx context.Context, name string, file io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
+// through, if it is not nil, is what the inflated bytes go through.
+func read(ctx context.Context, name string, file io.Reader, through func(io.Reader) io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
 	src, err := inflate(watched{ctx, file})
 	if ctx.Err() != nil {
 		return
@@ -102,7 +103,12 @@ func read(ctx context.Context, name string, file io.Reader, next func(*elements.
 		yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
 		return
 	}
-	for r := elements.NewReader(watched{ctx, src}, MaxElementBytes); ; {
+	src = watched{ctx, src}
+	room := 64 << 10
+	if through != nil {
+		src, room = through(src), 2*blockBytes
+	}
+	for r := elements.NewReaderHolding(src, MaxElementBytes, room); ; {
 		e, err := next(r)
 		if err == io.EOF || ctx.Err() != nil {
 			return

@@ -18,7 +18,7 @@ func unpacked(name string, data []byte) iter.Seq2[Record, error] {
 	file := File{Name: name, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 	used := &Batch{}
 	return func(yield func(Record, error) bool) {
-		for batch := range file.Batches(context.Background(), func() *Batch { return used }) {
+		for batch := range file.Batches(context.Background(), func() *Batch { return used }, nil) {
 			for r, err := range batch.All() {
 				if err == nil {
 					if wrong := elements.Validate(r.Raw); wrong != nil {
@@ -87,13 +87,13 @@ func TestBatchesStopWhenTold(t *testing.T) {
 		return io.NopCloser(strings.NewReader(strings.Repeat("{}\n", 10*batchElements))), nil
 	}}
 	n := 0
-	for range file.Batches(t.Context(), func() *Batch { return &Batch{} }) {
+	for range file.Batches(t.Context(), func() *Batch { return &Batch{} }, nil) {
 		n++
 		break
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	for range file.Batches(ctx, func() *Batch { return &Batch{} }) {
+	for range file.Batches(ctx, func() *Batch { return &Batch{} }, nil) {
 		n++
 		stop()
 	}
@@ -105,7 +105,7 @@ func TestBatchesStopWhenTold(t *testing.T) {
 func TestBatchesOfNoFile(t *testing.T) {
 	file := local("/nowhere/at/all.json", nil)
 	var got []string
-	for batch := range file.Batches(t.Context(), func() *Batch { return &Batch{} }) {
+	for batch := range file.Batches(t.Context(), func() *Batch { return &Batch{} }, nil) {
 		for _, err := range batch.All() {
 			got = append(got, fmt.Sprint(err))
 		}

@@ -43,10 +43,13 @@ func Unreadable(damage error) File {
 }
 
 func (f File) records(ctx context.Context) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) { f.read(ctx, (*elements.Reader).Next, yield) }
+	return func(yield func(Record, error) bool) {
+		f.open(ctx, yield, func(file io.Reader) { read(ctx, f.Name, file, nil, (*elements.Reader).Next, yield) })
+	}
 }
 
-func (f File) read(ctx context.Context, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
+// open opens the file for the time of do; if it cannot, that is yielded.
+func (f File) open(ctx context.Context, yield func(Record, error) bool, do func(io.Reader)) {
 	file, err := f.Open(ctx)
 	var damage *Damage
 	switch {
@@ -58,5 +61,5 @@ func (f File) read(ctx context.Context, next func(*elements.Reader) (elements.El
 		return
 	}
 	defer file.Close() // read only: nothing is lost with its error
-	read(ctx, f.Name, file, next, yield)
+	do(file)
 }

@@ -50,8 +50,9 @@ var (
 // byte, most of it json.Valid, and one allocation an element; Scan about half a ns
 // a byte, and none. Not safe for concurrent use.
 type Reader struct {
-	src io.Reader
-	max int // bytes of one element
+	src   io.Reader
+	max   int // bytes of one element
+	chunk int // bytes to be held at least
 
 	buf  []byte // what has been read of src
 	pos  int    // buf[pos:] is not consumed yet
@@ -76,7 +77,13 @@ const (
 
 // NewReader reads from src; an element of more than max bytes is damage.
 func NewReader(src io.Reader, max int) *Reader {
-	return &Reader{src: src, max: max, line: 1}
+	return NewReaderHolding(src, max, 64<<10)
+}
+
+// NewReaderHolding is NewReader with room for at least so many bytes: the larger,
+// the fewer elements are met whose end is not held yet, and looked at twice.
+func NewReaderHolding(src io.Reader, max, chunk int) *Reader {
+	return &Reader{src: src, max: max, chunk: chunk, line: 1}
 }
 
 // Next gives the next element. The error is io.EOF at the end of the stream,
@@ -102,8 +109,19 @@ func (r *Reader) Next() (Element, error) {
 // Of damage within an element on one line it takes no notice, so that in an array
 // what stands behind is not lost, as it is to Next.
 func (r *Reader) Scan() (Element, error) {
+	return r.ScanBy(func([]byte) int { return 0 })
+}
+
+// ScanBy is Scan by a look of the caller's own at what is held from an element's
+// beginning on. Where look cannot tell the element's end it says 0: then the
+// element is found as by Scan.
+func (r *Reader) ScanBy(look func(held []byte) (end int)) (Element, error) {
 	return r.next(func() (int, error) {
-		if n, ok := balanced(r.buf[r.pos:]); ok && n <= r.max {
+		held := r.buf[r.pos:]
+		if n := look(held[:min(len(held), r.max)]); n > 0 {
+			return n, nil
+		}
+		if n, ok := balanced(held); ok && n <= r.max {
 			return n, nil
 		}
 		return r.measure()
@@ -341,7 +359,6 @@ func (r *Reader) consume(n int) {
 
 // more reads some of src behind what is held; false if there is no more.
 func (r *Reader) more() bool {
-	const chunk = 64 << 10
 	if r.err != nil {
 		return false
 	}
@@ -349,8 +366,8 @@ func (r *Reader) more() bool {
 		r.buf = r.buf[:copy(r.buf, r.buf[r.pos:])]
 		r.pos = 0
 	}
-	if cap(r.buf)-len(r.buf) < chunk/2 {
-		r.buf = append(make([]byte, 0, 2*cap(r.buf)+chunk), r.buf...)
+	if cap(r.buf)-len(r.buf) < r.chunk/2 {
+		r.buf = append(make([]byte, 0, 2*cap(r.buf)+r.chunk), r.buf...)
 	}
 	for range 100 {
 		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])

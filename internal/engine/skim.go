@@ -23,9 +23,28 @@ const (
 func (e *Engine) Skim(element []byte, within func(time.Time) bool) Skimmed {
 	f := e.frames.Get().(*frame)
 	defer e.frames.Put(f)
-	if !e.envelope.record(f, element) && !e.envelope.event(f, element) {
+	end, ok := e.envelope.record(f, element)
+	if !(ok && f.event.space(end) == len(element)) && !e.envelope.event(f, element) {
 		return Perhaps
 	}
+	return e.skimmed(f, within)
+}
+
+// SkimNext is Skim of the element that held begins with, and says where that
+// ends, so that nobody has to look for its end before. end is 0, and nothing
+// known, if held does not begin with all of an element, or with an unusual one.
+func (e *Engine) SkimNext(held []byte, within func(time.Time) bool) (end int, seen Skimmed) {
+	f := e.frames.Get().(*frame)
+	defer e.frames.Put(f)
+	end, ok := e.envelope.record(f, held)
+	if end == 0 || !ok && !e.envelope.event(f, held[:end]) {
+		return end, Perhaps
+	}
+	return end, e.skimmed(f, within)
+}
+
+// skimmed judges what was scanned.
+func (e *Engine) skimmed(f *frame, within func(time.Time) bool) Skimmed {
 	if within != nil && !within(e.envelope.moment(f)) {
 		return Outside
 	}
@@ -60,27 +79,25 @@ func (b *builder) envelope() envelope {
 	}
 }
 
-// record scans a CloudTrail record as the detail of an event, and keeps the rest
-// of that as ingest makes it up. ok is false for what is none, or what ingest has
-// to look at more closely.
-func (e *envelope) record(f *frame, raw []byte) (ok bool) {
+// record scans a CloudTrail record, which raw begins with, as the detail of an
+// event, and keeps the rest of that as ingest makes it up. end is where it ends,
+// 0 if it is no object. ok is false for what is none, or what ingest has to look
+// at more closely.
+func (e *envelope) record(f *frame, raw []byte) (end int, ok bool) {
 	const around = 512
-	if e.whole || 3*len(raw)+around > responder.MaxEventBytes { // as an event it may be too large
-		return false
-	}
 	s := f.event
 	s.begin()
 	s.raw, s.depth = raw, 1
 	i := s.space(0)
-	if i == len(raw) || raw[i] != '{' {
-		return false
+	if e.whole || i == len(raw) || raw[i] != '{' {
+		return 0, false
 	}
-	if i = s.value(i, e.detail); i < 0 || s.space(i) != len(raw) {
-		return false
+	if end = s.value(i, e.detail); end < 0 {
+		return 0, false
 	}
 	service, _, _ := strings.Cut(f.text(e.eventSource), ".")
-	if f.text(e.eventName) == "" || s.met[e.within] == s.round || !isLabel(service) {
-		return false
+	if f.text(e.eventName) == "" || s.met[e.within] == s.round || !isLabel(service) || 3*end+around > responder.MaxEventBytes { // as an event it may be too large
+		return end, false
 	}
 	account := f.text(e.recipient)
 	if account == "" {
@@ -95,7 +112,7 @@ func (e *envelope) record(f *frame, raw []byte) (ok bool) {
 	put(e.time, f.text(e.eventTime))
 	put(e.region, f.text(e.awsRegion))
 	s.keep(int32(e.resources), value{kind: isList, text: "[]"})
-	return true
+	return end, true
 }
 
 // event scans an element that is an event by itself.

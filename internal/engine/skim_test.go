@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ func skims(t *testing.T, e *engine.Engine, element string) (sure bool) {
 	t.Helper()
 	when := time.Time{}
 	said := e.Skim([]byte(element), func(at time.Time) bool { when = at; return true })
+	skimsNext(t, e, element, said)
 	event, err := ingest.Normalise(json.RawMessage(element))
 	if said == engine.Perhaps {
 		return false
@@ -34,6 +36,30 @@ func skims(t *testing.T, e *engine.Engine, element string) (sure bool) {
 		t.Fatalf("Skim says nothing, Look %v, %t\n%s", candidates, ok, element)
 	}
 	return true
+}
+
+// skimsNext holds SkimNext against Skim, whatever stands behind the element: it
+// finds the same end and says the same, or says that it cannot tell.
+func skimsNext(t *testing.T, e *engine.Engine, element string, said engine.Skimmed) {
+	t.Helper()
+	all := func(time.Time) bool { return true }
+	element = strings.TrimRight(element, " \t\r\n")
+	valid := json.Valid([]byte(element))
+	for _, behind := range []string{"", ",{}", "]}", "\n{\"eventName\":\"x\"}", " x", "}", "\""} {
+		end, next := e.SkimNext([]byte(element+behind), all)
+		switch {
+		case end == 0 && next == engine.Perhaps:
+		case valid && end == len(element) && next == said:
+		case !valid && json.Valid([]byte(element[:end])) && next == e.Skim([]byte(element[:end]), all):
+		default:
+			t.Fatalf("SkimNext says %v, end %d of %d; Skim %v\n%s%s", next, end, len(element), said, element, behind)
+		}
+	}
+	for cut := 1; valid && cut < len(element); cut += 1 + len(element)/10 {
+		if end, next := e.SkimNext([]byte(element[:cut]), all); end != 0 || next != engine.Perhaps {
+			t.Fatalf("SkimNext says %v, end %d, of half an element\n%s", next, end, element[:cut])
+		}
+	}
 }
 
 // TestSkim: of an archive's elements the engine says what it says of the events
@@ -99,6 +125,9 @@ func TestSkimEnvelope(t *testing.T) {
 		e := engine.New([]engine.Rule{{When: p}}, nil)
 		if got := e.Skim([]byte(record), nil); got != want {
 			t.Errorf("%s: %v, want %v", expression, got, want)
+		}
+		if end, got := e.SkimNext([]byte(record+","+record), nil); got != want || want == engine.Nothing && end != len(record) {
+			t.Errorf("%s: of the first of two %v, want %v; it ends at %d of %d", expression, got, want, end, len(record))
 		}
 		skims(t, e, record)
 	}
