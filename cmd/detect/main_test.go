@@ -188,6 +188,13 @@ func TestBrokenRules(t *testing.T) {
 			t.Errorf("the log does not say %s:\n%s", want, log.String())
 		}
 	}
+	log.Reset()
+	if err := os.WriteFile(filepath.Join(folder, "rules.yml"), []byte("rules:\n  B: {when: ok, remediate: {Nothing: {id: x}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newHandler(lambdastest.HostAt(folder, &log, nil), ports{}); err != nil || !strings.Contains(log.String(), "checked where it is built") {
+		t.Errorf("with a binding of what is no action it gives %v, and the log does not say that nobody has looked:\n%s", err, log.String())
+	}
 }
 
 // TestSetup: the function starts with what template.yaml puts into its
