@@ -21,26 +21,36 @@ var untwin = strings.NewReplacer("＊", "*", "＿", "_", "～", "~", "｀", "`",
 
 // breakMarks puts twins in place of the marks in a text that could format it, also
 // together with others around the place where it is put. A mark inside a word does
-// not format: jane_doe_x and most ARNs stay as they are.
+// not format: jane_doe_x and most ARNs stay as they are. It goes through a text once.
 func breakMarks(text string) string {
 	if !strings.ContainsAny(text, "*_~`:>") {
 		return text
 	}
 	runes := []rune(text)
 	broken := slices.Clone(runes)
-	for i, r := range runes {
+	begins := true // nothing but blanks and > since the line began
+	for i := 0; i < len(runes); i++ {
+		r, end := runes[i], i+1 // of the run of this mark
 		switch r {
+		case '*', '_', '~':
+			for end < len(runes) && runes[end] == r {
+				end++
+			}
+			if i > 0 && inWord(runes[i-1]) && end < len(runes) && inWord(runes[end]) {
+				break
+			}
+			for j := i; j < end; j++ {
+				broken[j] = twins[r]
+			}
 		case '`':
 			broken[i] = twins[r]
-		case '*', '_', '~':
-			if !insideWord(runes, i) {
-				broken[i] = twins[r]
-			}
 		case '>':
-			if beginsLine(runes, i) {
+			if begins {
 				broken[i] = twins[r]
 			}
 		}
+		begins = r == '\n' || begins && (unicode.IsSpace(r) || r == '>')
+		i = end - 1
 	}
 	for i := range emojiColons(text) {
 		broken[i] = twins[':']
@@ -48,29 +58,7 @@ func breakMarks(text string) string {
 	return string(broken)
 }
 
-// insideWord tells a mark, or one of a run of the same, with a letter or a digit on
-// both sides.
-func insideWord(text []rune, i int) bool {
-	before, after := i, i
-	for before >= 0 && text[before] == text[i] {
-		before--
-	}
-	for after < len(text) && text[after] == text[i] {
-		after++
-	}
-	return before >= 0 && after < len(text) && inWord(text[before]) && inWord(text[after])
-}
-
 func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-func beginsLine(text []rune, i int) bool {
-	for i--; i >= 0 && text[i] != '\n'; i-- {
-		if !unicode.IsSpace(text[i]) && text[i] != '>' {
-			return false
-		}
-	}
-	return true
-}
 
 var (
 	emoji  = regexp.MustCompile(`^:[\pL\pM\pN_+'-]+:`)

@@ -3,6 +3,7 @@ package actions
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/skycrafters/responder/internal/lang"
@@ -48,6 +49,19 @@ func TestBreakMarks(t *testing.T) {
 		got := breakMarks(text)
 		if got != want {
 			t.Errorf("breakMarks(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestBreakMarksOnce: however long a name is, it is gone through once.
+func TestBreakMarksOnce(t *testing.T) {
+	for _, piece := range []string{"*", "_a", ">", ":", ":a", "a:", "`", "arn:aws:iam::1:x ", "::1,", " > "} {
+		began := time.Now()
+		for _, escape := range []func(string) string{escapeSlack, escapeMarkdown} {
+			escape(strings.Repeat(piece, 200_000/len(piece)))
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%q took %v", piece, took)
 		}
 	}
 }
