@@ -41,6 +41,7 @@ type Limits struct {
 	PerFinding  int   `json:"per_finding,omitempty"` // a repair that would touch more touches nothing
 	PerResource *Rate `json:"per_resource,omitempty"`
 	Again       int   `json:"again,omitempty"`   // repairs of one thing an hour, beyond which the flow is halted
+	Halt        bool  `json:"halt,omitempty"`    // what is beyond PerHour or PerAccount halts the flow
 	Notices     *Rate `json:"notices,omitempty"` // notices of all runs of the flow; nil: no limit
 }
 

@@ -26,6 +26,7 @@ type Warning struct {
 	Guard   string    `json:"guard"`  // one of dispatch.Guards
 	Why     string    `json:"why"`
 	Touched int       `json:"touched,omitempty"` // things that the flow had touched by then under an hour's limit, at the least; 0: not known
+	Halts   bool      `json:"halts,omitempty"`   // the flow is halted for it
 	Since   time.Time `json:"since"`             // the hour of the clock
 }
 

@@ -29,7 +29,7 @@ const maxRunJSON = 32 << 20
 //	   a cooldown suppresses, audits
 //	3  approvals, surveys, guards, undos
 //	4  limits of notices, and what is told in the place of those left out; by what run an event was caused
-//	5  warnings
+//	5  warnings, limits that halt their flow
 const RunVersion = 5
 
 // RunRetention is how long a finished run is kept at the least, and so how long
@@ -339,7 +339,7 @@ func (r *Run) form() int {
 		asks = asks || s.Survey != nil || s.Approval != nil || slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.Survey })
 	}
 	switch {
-	case r.Warns != nil:
+	case r.Warns != nil, r.Flow.Guards != nil && r.Flow.Guards.Limits != nil && r.Flow.Guards.Limits.Halt:
 		return 5
 	case r.Gathers != nil, r.CausedBy != nil, len(r.Caused) > 0, r.Flow.Guards != nil && r.Flow.Guards.Limits != nil && r.Flow.Guards.Limits.Notices != nil:
 		return 4

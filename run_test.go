@@ -83,6 +83,7 @@ func TestRunForms(t *testing.T) {
 		"an undo":          {responder.Run{Undoes: &responder.Undoing{Run: "r"}}, 3},
 		"an approval":      {responder.Run{Steps: map[string]*responder.StepState{"0": {Approval: &responder.Approval{Asked: time.Unix(1, 0).UTC()}}}}, 3},
 		"limited notices":  {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{Notices: &responder.Rate{N: 1, Per: time.Hour}}}}}, 4},
+		"limits that halt": {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{Halt: true}}}}, 5},
 		"other limits":     {responder.Run{Flow: responder.FlowSnapshot{Guards: &responder.Guards{Limits: &responder.Limits{PerRun: 1}}}}, 3},
 		"telling of many":  {responder.Run{Gathers: &responder.Gathering{Run: "r"}}, 4},
 		"a warning":        {responder.Run{Warns: &responder.Warning{Run: "r"}}, 5},

@@ -38,7 +38,8 @@ func Guards() []string {
 // held is why a guard keeps a step from being done; the zero value: none does.
 type held struct {
 	guard, why string
-	touched    int // of an hour's limit: the things that are counted under it, at the least
+	touched    int  // of an hour's limit: the things that are counted under it, at the least
+	halts      bool // the flow is to be halted for it
 }
 
 func hold(guard, format string, args ...any) held {

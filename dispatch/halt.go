@@ -136,7 +136,9 @@ func (d *Dispatcher) breaker(ctx context.Context, f fence) (held, error) {
 			return held{}, fmt.Errorf("limits: %w", err)
 		}
 		if !admitted {
-			return hold(GuardBreaker, "%d runs have touched %s within an hour: does the flow trigger itself?", f.limits.Again, arns[i*responder.MaxClaims+full]), nil
+			h := hold(GuardBreaker, "%d runs have touched %s within an hour: does the flow trigger itself?", f.limits.Again, arns[i*responder.MaxClaims+full])
+			h.halts = true
+			return h, nil
 		}
 	}
 	return held{}, nil
@@ -152,6 +154,6 @@ func (w *worker) trip(ctx context.Context, h held) error {
 	case err != nil:
 		return err
 	}
-	w.Logger.Error().Str("flow", w.run.Flow.Name).Str("run", w.run.ID).Str("why", h.why).Msg("the breaker halts the flow: it repairs one thing again and again")
+	w.Logger.Error().Str("flow", w.run.Flow.Name).Str("run", w.run.ID).Str("why", h.why).Msg("the breaker halts the flow: it repairs again and again")
 	return nil
 }

@@ -101,14 +101,14 @@ func (w *worker) admits(ctx context.Context, task Task, state *responder.StepSta
 	case h.guard == "":
 		return true
 	}
-	if err = w.warn(timed, task, state, h); err == nil && h.guard == GuardBreaker && w.Halts != nil { // told first: whoever comes next finds the flow halted
+	if err = w.warn(timed, task, state, h); err == nil && h.halts && w.Halts != nil { // told first: whoever comes next finds the flow halted
 		err = w.trip(timed, h)
 	}
 	switch {
 	case err != nil:
 		w.unasked(task.Path, fmt.Errorf("%s: %w", h.guard, err))
 		return false
-	case h.guard == GuardBreaker && w.Halts != nil:
+	case h.halts && w.Halts != nil:
 		w.halt(task.Path, h.guard, haltText(responder.Halt{By: byBreaker, Why: h.why}))
 		return false
 	}

@@ -66,7 +66,7 @@ func (d *Dispatcher) room(ctx context.Context, f fence) (held, error) {
 	}
 	h, err := d.admit(ctx, f, guards, claims...)
 	if h.guard != "" {
-		h.why, h.touched = h.why+"; people have been asked about the others", 0
+		h.why, h.touched, h.halts = h.why+"; people have been asked about the others", 0, false
 	}
 	return h, err
 }
@@ -100,6 +100,7 @@ func (d *Dispatcher) admit(ctx context.Context, f fence, guards []string, claims
 	}
 	if h.guard != "" {
 		h.touched = max(0, claim.Limit-n+1) // with fewer there would be room
+		h.halts = f.limits.Halt && h.touched > 0
 		return h, nil
 	}
 	_, arn, _ := strings.Cut(claims[full].Key, "/resource/")

@@ -31,7 +31,7 @@ const (
 )
 
 func limitKeys() []string {
-	return []string{"per_run", "per_hour", "per_account", "per_finding", "per_resource", "again", "notices"}
+	return []string{"per_run", "per_hour", "per_account", "per_finding", "per_resource", "again", "beyond", "notices"}
 }
 
 func areaKeys() []string { return []string{"accounts", "regions", "resources", "tags"} }
@@ -175,6 +175,8 @@ func (l *loader) limits(raw *rawFlow) *responder.Limits {
 			limits.PerResource = l.rate(part, maxAgainLimit)
 		case "again":
 			limits.Again = l.most(part, maxAgainLimit)
+		case "beyond":
+			limits.Halt = l.beyond(part)
 		case "notices":
 			limits.Notices = l.rate(part, maxNotices)
 		default:
@@ -202,6 +204,20 @@ func (l *loader) most(f field, most int) int {
 		return 0
 	}
 	return n
+}
+
+// What becomes of what is beyond the limits of an hour.
+const (
+	beyondHold = "hold" // it is held back
+	beyondHalt = "halt" // the flow is halted, by the breaker
+)
+
+// beyond reads one of them; true: the flow is halted.
+func (l *loader) beyond(f field) bool {
+	if word := f.value.Value; f.value.Kind != yaml.ScalarNode || word != beyondHold && word != beyondHalt {
+		l.errorAt(f.file, f.value, "beyond: halt", "beyond is %s, or %s: what becomes of what is beyond per_hour or per_account", beyondHold, beyondHalt)
+	}
+	return f.value.Value == beyondHalt
 }
 
 // rate reads "1/1h".
@@ -256,7 +272,7 @@ func stricterLimits(a, b responder.Limits) responder.Limits {
 	return responder.Limits{
 		PerRun: min(a.PerRun, b.PerRun), PerHour: min(a.PerHour, b.PerHour), PerAccount: min(a.PerAccount, b.PerAccount),
 		PerFinding: min(a.PerFinding, b.PerFinding), Again: min(a.Again, b.Again),
-		PerResource: stricterRate(a.PerResource, b.PerResource), Notices: stricterRate(a.Notices, b.Notices),
+		Halt: a.Halt || b.Halt, PerResource: stricterRate(a.PerResource, b.PerResource), Notices: stricterRate(a.Notices, b.Notices),
 	}
 }
 

@@ -62,6 +62,8 @@ func TestBadGuards(t *testing.T) {
 		"limits: {per_resource: 30/25h}":                "longer than 1d",
 		"limits: {per_resource: [1/1h]}":                "per_resource is so many",
 		"limits: {per_resource: 1/1h, per_finding: 91}": "with per_resource, per_finding is at most 90",
+		"limits: {beyond: stop}":                        "beyond is hold, or halt: what becomes of what is beyond per_hour or per_account\n    5 |     limits: {beyond: stop}",
+		"limits: {beyond: [halt]}":                      "beyond is hold, or halt",
 		"limits: {notices: 30}":                         `notices is so many, from 1 to 1000, in a time`,
 		"limits: {notices: 0/1h}":                       `notices is so many, from 1 to 1000, in a time`,
 		"limits: {notices: 5/30s}":                      `notices: the time is a minute or longer`,

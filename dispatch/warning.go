@@ -43,7 +43,7 @@ func (w *worker) warn(ctx context.Context, task Task, state *responder.StepState
 		return nil
 	}
 	run, err := w.warning(id, task.Path, responder.Warning{
-		Run: w.run.ID, Step: task.Path, Action: state.Action, Guard: h.guard, Why: h.why, Touched: h.touched, Since: since,
+		Run: w.run.ID, Step: task.Path, Action: state.Action, Guard: h.guard, Why: h.why, Touched: h.touched, Halts: h.halts, Since: since,
 	})
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func warningText(of responder.Warning, flow string) string {
 		text += fmt.Sprintf(" By then it had touched %s or more.", countThings(of.Touched))
 	}
 	name, since := shellWord(flow), of.Since.UTC().Format(time.RFC3339)
-	if of.Guard == GuardBreaker {
+	if of.Halts {
 		text += fmt.Sprintf(" The flow %s is halted: it repairs nothing until somebody says responder resume --flow %s --retry.", flow, name)
 	} else {
 		text += fmt.Sprintf(" What comes next may be held back, too. If the flow %s is what triggers itself: responder halt --flow %s --why TEXT.", flow, name)

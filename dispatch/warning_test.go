@@ -217,3 +217,42 @@ func TestWarningTriedAgain(t *testing.T) {
 		t.Errorf("tried %d times, loud %d times", n, loud)
 	}
 }
+
+// TestLoopHalted: a flow that says so is halted where it has used up its hour, and
+// stays so in the next, until somebody lets it go on. A repair that is too large by
+// itself halts nothing.
+func TestLoopHalted(t *testing.T) {
+	w, start := looping(t, strings.Replace(loopFlow, "{notices: 1/1h}", "{beyond: halt, per_account: 7}", 1), 6)
+	halts := &memory.Halts{}
+	w.config.Halts = halts
+	w.crew(4)
+	w.clock.Advance(2 * time.Hour)
+	start()
+	w.crew(4)
+	all, err := halts.Halts(t.Context())
+	if n := w.terminate.count(); n != 7 || len(all) != 1 || !Tripped(all[0]) || err != nil {
+		t.Fatalf("%d were terminated, halted %+v, %v", n, all, err)
+	}
+	if told := w.warnings(); len(told) != 1 || !strings.Contains(told[0].Call.Left.Text, "responder resume --flow f --retry") || w.states()[responder.RunParked] != 7 {
+		t.Errorf("told %+v, %v", told, w.states())
+	}
+	if _, err := halts.Resume(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	start()
+	w.crew(4)
+	if n := w.terminate.count(); n != 14 {
+		t.Errorf("resumed: %d were terminated", n)
+	}
+
+	w = fencedWorld(t, "limits: {beyond: halt, per_hour: 1}", "")
+	w.config.Halts = halts
+	if _, err := halts.Resume(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	w.send(w.finding("UnauthorizedInstanceCreated")) // of two instances
+	w.live(w.dispatcher(), time.Minute, 10*time.Second)
+	if all, err := halts.Halts(t.Context()); len(all) > 0 || err != nil || w.get("f").State != responder.RunSucceeded {
+		t.Errorf("halted: %+v, %v", all, err)
+	}
+}

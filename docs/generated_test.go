@@ -182,6 +182,7 @@ func guardLimits(t *testing.T) string {
 		{"`per_hour`", "the things that all runs of the flow touch in an hour", l.count("defaultPerHour"), l.count("maxPerHour")},
 		{"`per_account`", "the same, in one account", l.count("defaultPerAccount"), l.count("maxPerHour")},
 		{"`again`", "how many runs of the flow touch one thing in an hour; one more [halts the flow](#breaker)", l.count("defaultAgain"), l.count("maxAgainLimit")},
+		{"`beyond`", "what becomes of what is beyond `per_hour` or `per_account`: `hold` it back, or `halt` [the flow](#breaker)", "`hold`", ""},
 		{"`per_resource`", "how many runs of the flow touch one thing in a time: `1/1h`", "none", l.count("maxAgainLimit") + " in " + l.span("maxRateSpan")},
 		{"`notices`", "how many [notices](#limits-of-notices) the flow sends in a time: `20/1h`", "no limit", l.count("maxNotices") + " in " + l.span("maxRateSpan")},
 	})

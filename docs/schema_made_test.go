@@ -415,6 +415,7 @@ func guardLimitsSchema(t *testing.T) object {
 		"per_finding":  most("maxPerRun", "Things that one repair touches; one that would touch more touches none."),
 		"per_resource": rate("How many runs touch one thing in a time: 1/1h."),
 		"again":        most("maxAgainLimit", "Runs that touch one thing in an hour; one more halts the flow."),
+		"beyond":       say("What becomes of what is beyond per_hour or per_account: it is held back, or the breaker halts the flow.", object{"enum": []string{"hold", "halt"}}),
 		"notices":      rate("How many notices the flow sends in a time: 20/1h. The first beyond them is sent at its end and says how many more there were."),
 	}))
 }
