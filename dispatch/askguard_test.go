@@ -131,7 +131,8 @@ func TestChangedWhilePeopleWereAsked(t *testing.T) {
 // TestQuestionsAreLimited: people are asked about no more than may be done; the
 // others are held back, and nobody is told of them as of questions.
 func TestQuestionsAreLimited(t *testing.T) {
-	w := toApprove(t, "limits: {per_hour: 4}", "")
+	w := toApprove(t, "limits: {per_hour: 4, beyond: halt}", "") // nothing was done yet: nothing is halted
+	w.config.Halts = &memory.Halts{}
 	w.sees(nil)
 	d := w.dispatcher()
 	ids := w.pairs("i-1", "i-2", "i-3", "i-4", "i-5")
