@@ -230,7 +230,8 @@ func TestLoopHalted(t *testing.T) {
 	start()
 	w.crew(4)
 	all, err := halts.Halts(t.Context())
-	if n := w.terminate.count(); n != 7 || len(all) != 1 || !Tripped(all[0]) || err != nil {
+	n := w.terminate.count() // what was counted when another halted the flow is taken back
+	if n > 7 || n < 4 || len(all) != 1 || !Tripped(all[0]) || err != nil {
 		t.Fatalf("%d were terminated, halted %+v, %v", n, all, err)
 	}
 	if told := w.warnings(); len(told) != 1 || !strings.Contains(told[0].Call.Left.Text, "responder resume --flow f --retry") || w.states()[responder.RunParked] != 7 {
@@ -241,8 +242,8 @@ func TestLoopHalted(t *testing.T) {
 	}
 	start()
 	w.crew(4)
-	if n := w.terminate.count(); n != 14 {
-		t.Errorf("resumed: %d were terminated", n)
+	if resumed := w.terminate.count() - n; resumed != 7 {
+		t.Errorf("resumed: %d were terminated", resumed)
 	}
 
 	w = fencedWorld(t, "limits: {beyond: halt, per_hour: 1}", "")
