@@ -136,3 +136,26 @@ func TestChainOfWhatWasNotDone(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestCauseToldOnce: what the mark of a step says whole is not said again as the
+// cause of its run; what it does not, is.
+func TestCauseToldOnce(t *testing.T) {
+	failed := func(why string) *responder.Run {
+		return &responder.Run{
+			State: responder.RunFailed, Cause: "step 0 (remediate): " + why, Flow: responder.FlowSnapshot{Steps: []responder.Step{{Kind: responder.StepRemediate}}},
+			Steps: map[string]*responder.StepState{"0": {State: responder.StepFailed, Error: why}},
+		}
+	}
+	a := &app{getenv: func(string) string { return "" }}
+	if got, want := a.chain(failed("no such user")), "remediate ✗ no such user  failed"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := a.chain(failed(strings.Repeat("long ", 30))); !strings.Contains(got, "failed step 0 (remediate): long") {
+		t.Error(got)
+	}
+	late := failed("no such user")
+	late.Cause = "its timeout is over"
+	if got := a.chain(late); !strings.HasSuffix(got, "failed its timeout is over") {
+		t.Error(got)
+	}
+}
