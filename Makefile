@@ -44,9 +44,10 @@ fuzz: ## Fuzz every parser for FUZZTIME (20s) each
 	@./scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Measure: what detecting costs, as a table of ratios (dist/bench.md); ingest to durable; the flow engine
+bench: ## Measure: detecting, the pipeline in one process, replay, as a table (dist/bench.md); then each part, by go test -bench
 	@mkdir -p dist
 	go test -run '^TestTable$$' -count 1 -timeout 30m ./internal/benchmarks -table $(CURDIR)/dist/bench.md
+	go test -run '^TestTable$$' -count 1 -timeout 30m ./cmd/responder -table $(CURDIR)/dist/bench.md
 	@cat dist/bench.md
 	go test -run '^$$' -bench . -benchmem ./internal/lang ./detect ./dispatch ./internal/sqlite ./cmd/responder
 

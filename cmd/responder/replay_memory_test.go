@@ -16,16 +16,21 @@ import (
 	"github.com/skycrafters/responder/internal/archive"
 )
 
-// thousand are rules none of which sees anything in an event of AWS.
-func thousand(b testing.TB) *detect.Rules {
-	b.Helper()
-	text := "rules:\n"
+// thousandText is rules none of which sees anything in an event of AWS.
+func thousandText() string {
+	var text strings.Builder
+	text.WriteString("rules:\n")
 	for i := range 1000 {
-		text += fmt.Sprintf("  Equal%d: action == \"service%d:Call%d\" && ok\n", i, i%40, i)
+		fmt.Fprintf(&text, "  Equal%d: action == \"service%d:Call%d\" && ok\n", i, i%40, i)
 	}
-	rules, problems := detect.Load(fstest.MapFS{"rules.yml": {Data: []byte(text)}}, "rules.yml", nil)
+	return text.String()
+}
+
+func thousand(t testing.TB) *detect.Rules {
+	t.Helper()
+	rules, problems := detect.Load(fstest.MapFS{"rules.yml": {Data: []byte(thousandText())}}, "rules.yml", nil)
 	if err := problems.Err(); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return rules
 }
