@@ -177,6 +177,32 @@ func (noBeats) Beats(context.Context) (map[responder.Place]time.Time, error) {
 	return nil, errors.New("throttled")
 }
 
+// TestWarnings: that a guard keeps a flow from repairing is counted, and logged as an
+// error, when the run that tells of it is taken up.
+func TestWarnings(t *testing.T) {
+	f := newFunction(t)
+	flow := "RootLogin"
+	digest, err := responder.Digest(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := &responder.Run{
+		V: 1, ID: "0123#warning", Token: "t", Mode: responder.ModeLive, State: responder.RunRunning, Due: f.now, Created: f.now, Updated: f.now,
+		Finding: responder.Finding{Rule: flow, Key: "k", Event: []byte(`{"id":"1","source":"s","detail-type":"d","account":"111122223333","detail":{}}`)},
+		Flow:    responder.FlowSnapshot{Name: flow, Digest: digest}, Steps: map[string]*responder.StepState{},
+		Warns: &responder.Warning{Run: "0123", Guard: "limits.per_hour", Why: "no room"},
+	}
+	if err := f.runs.Create(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	f.ring(t, responder.Bell{Wake: run.ID})
+	f.invoke(t, f.batch(t))
+	lambdastest.Want(t, f.told(), map[string][]float64{"Warnings": {1}, "Runs/succeeded": {1}, "FailedRuns": {0}})
+	if log := f.log.String(); !strings.Contains(log, `"level":"error"`) || !strings.Contains(log, "a guard keeps the flow from repairing") {
+		t.Error(log)
+	}
+}
+
 // TestTripped: each sweep tells what the breaker has halted, apart from what people
 // have, until somebody resumes it.
 func TestTripped(t *testing.T) {
