@@ -94,9 +94,9 @@ func (d *Dispatcher) admit(ctx context.Context, f fence, guards []string, claims
 	var h held
 	switch guards[full] {
 	case GuardPerHour:
-		h = hold(GuardPerHour, "it would touch %d things; the flow may touch %d in an hour, and has not so many left", n, f.limits.PerHour)
+		h = hold(GuardPerHour, "it would touch %s; the flow may touch %d in an hour, and has not so many left", countThings(n), f.limits.PerHour)
 	case GuardPerAccount:
-		h = hold(GuardPerAccount, "it would touch %d things of account %s; the flow may touch %d there in an hour, and has not so many left", n, f.account, f.limits.PerAccount)
+		h = hold(GuardPerAccount, "it would touch %s of account %s; the flow may touch %d there in an hour, and has not so many left", countThings(n), f.account, f.limits.PerAccount)
 	}
 	if h.guard != "" {
 		h.touched = max(0, claim.Limit-n+1) // with fewer there would be room

@@ -108,7 +108,7 @@ func TestLoopOfNewThings(t *testing.T) {
 	if of.Guard != GuardPerHour || of.Touched != defaultPerHour || of.Action != "EC2TerminateInstances" || of.Step != "1" || !of.Since.Equal(since) {
 		t.Errorf("%+v", of)
 	}
-	want := "EC2TerminateInstances is held back by limits.per_hour: it would touch 1 things; the flow may touch 20 in an hour, and has not so many left." +
+	want := "EC2TerminateInstances is held back by limits.per_hour: it would touch 1 thing; the flow may touch 20 in an hour, and has not so many left." +
 		" By then it had touched 20 things or more. What comes next may be held back, too. If the flow f is what triggers itself: responder halt --flow f --why TEXT." +
 		" Its runs: responder runs list --flow f --since 2026-03-14T09:00:00Z; this one first: responder runs show " + of.Run
 	if d := told[0]; d.Action != "SendEmail" || d.Text != "[REPAIRS STOPPED] " || d.Call.Left.Text != want {
