@@ -78,7 +78,7 @@ func (d *deployed) outcome(t *testing.T, flow responder.Flow, event responder.Ev
 		return expected{state: responder.RunSucceeded, told: []string{"0.0"}}
 	case "NonCompliantUserCreated", "UnauthorizedInstanceCreated":
 		if event.Account() != d.Account {
-			return expected{state: responder.RunFailed, cause: "credentials are of account", failed: 1, told: []string{"0", "2"}}
+			return expected{state: responder.RunFailed, cause: "is not among the member accounts", failed: 1, told: []string{"0", "2"}}
 		}
 		return expected{state: responder.RunStopped, told: []string{"0", "2"}}
 	}
