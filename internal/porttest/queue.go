@@ -54,6 +54,7 @@ func Queue(t *testing.T, open func(t *testing.T) QueueHarness) {
 		"receive ends with its context":      testContext,
 		"receivers never share a delivery":   testReceivers,
 		"bodies are not shared with callers": testNoAliases,
+		"parts of a batch are settled alone": testParts,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open(t)) })
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -11,9 +12,21 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// A file of the format in which messages held their bodies keeps all of them.
-func TestMessagesOfFormatTwo(t *testing.T) {
-	ctx := context.Background()
+// A file of an older format keeps all its messages: of that in which they held
+// their bodies, and of that in which each was a row of its own.
+func TestMessagesOfOldFormats(t *testing.T) {
+	held := fmt.Sprint(nanos(time.Now().Add(time.Hour)))
+	for format, fill := range map[int]string{
+		2: `INSERT INTO messages (seq, queue, visible_at, held, receives, body) VALUES (3, 'q', 1, 0, 0, CAST('new' AS BLOB)), (7, 'q', 2, 0, 4, CAST('old' AS BLOB)), (9, 'q', ` + held + `, 1, 1, CAST('held' AS BLOB))`,
+		3: `INSERT INTO messages (seq, queue, visible_at, held, receives) VALUES (3, 'q', 1, 0, 0), (7, 'q', 2, 0, 4), (9, 'q', ` + held + `, 1, 1);
+			INSERT INTO bodies (seq, body) VALUES (3, CAST('new' AS BLOB)), (7, CAST('old' AS BLOB)), (9, CAST('held' AS BLOB))`,
+	} {
+		t.Run(fmt.Sprint(format), func(t *testing.T) { testMessagesOf(t, format, fill) })
+	}
+}
+
+func testMessagesOf(t *testing.T, format int, fill string) {
+	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "r.db")
 	func() {
 		old, err := sql.Open("sqlite", "file:"+path)
@@ -26,13 +39,12 @@ func TestMessagesOfFormatTwo(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		for i, migration := range migrations[:2] {
+		for i, migration := range migrations[:format] {
 			if err := migrate(ctx, conn, migration, i+1); err != nil {
 				t.Fatal(err)
 			}
 		}
-		_, err = conn.ExecContext(ctx, `INSERT INTO messages (seq, queue, visible_at, held, receives, body) VALUES (3, 'q', 1, 0, 0, CAST('new' AS BLOB)), (7, 'q', 2, 0, 4, CAST('old' AS BLOB)), (9, 'q', ?, 1, 1, CAST('held' AS BLOB))`, nanos(time.Now().Add(time.Hour)))
-		if err != nil {
+		if _, err := conn.ExecContext(ctx, fill); err != nil {
 			t.Fatal(err)
 		}
 	}()
@@ -42,7 +54,7 @@ func TestMessagesOfFormatTwo(t *testing.T) {
 	}
 	defer db.Close()
 	q := db.Queue("q", QueueOptions{})
-	if err := q.Send(ctx, responder.Message{Body: []byte("newest")}); err != nil {
+	if err := q.Send(ctx, responder.Message{Body: []byte("newer")}, responder.Message{Body: []byte("newest")}); err != nil {
 		t.Fatal(err)
 	}
 	deliveries, err := q.Receive(ctx, 10, 0)
@@ -51,10 +63,14 @@ func TestMessagesOfFormatTwo(t *testing.T) {
 	}
 	var got []string
 	for _, d := range deliveries {
-		got = append(got, d.Receipt+" "+string(d.Body))
+		got = append(got, d.ID+" "+fmt.Sprint(d.Receives)+" "+string(d.Body))
 	}
-	if want := []string{"3.1 new", "7.5 old", "10.1 newest"}; !slices.Equal(got, want) {
+	if want := []string{"3 1 new", "7 5 old", "10 1 newer", "11 1 newest"}; !slices.Equal(got, want) {
 		t.Errorf("received %q, want %q", got, want)
+	}
+	stats, err := db.Stats(ctx)
+	if want := (QueueStats{InFlight: 5}); err != nil || stats.Queues["q"] != want {
+		t.Errorf("stats are %+v, %v; want %+v", stats.Queues["q"], err, want)
 	}
 }
 

@@ -17,6 +17,9 @@ func (q *Queue) Bury(ctx context.Context, delivery responder.Delivery, cause str
 		return failed("bury on "+q.name, err)
 	}
 	err = q.db.write(ctx, "bury on "+q.name, func(tx *tx) error {
+		if err := takeApart(tx, r.bundle); err != nil {
+			return err
+		}
 		found, err := q.bury(tx, r, cause)
 		if err == nil && !found {
 			err = responder.ErrStaleReceipt
@@ -29,7 +32,7 @@ func (q *Queue) Bury(ctx context.Context, delivery responder.Delivery, cause str
 	return nil
 }
 
-// bury moves a message to the dead letters; false: the receipt is stale.
+// bury moves a message that has a row of its own to the dead letters; false: the receipt is stale.
 func (q *Queue) bury(tx *tx, r receipt, cause string) (bool, error) {
 	n, err := tx.exec(`
 		INSERT INTO dead (seq, queue, died, receives, cause, body)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,141 +64,21 @@ func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 	return nil
 }
 
-// put adds messages. The sequence, and the index, are gone to once for all of them.
+// put adds messages, a row for each bundle. No id is used again.
 func (q *Queue) put(tx *tx, messages ...responder.Message) error {
 	now := q.db.now()
-	var visible numbers
-	for _, m := range messages {
-		visible = append(visible, nanos(now.Add(m.Delay)))
-	}
-	if _, err := tx.exec(`INSERT INTO messages (queue, visible_at) SELECT ?, value FROM json_each(?)`, q.name, visible.list()); err != nil {
-		return err
-	}
-	var last int64
-	if _, err := tx.find([]any{&last}, `SELECT last_insert_rowid()`); err != nil {
-		return err
-	}
-	for i, m := range messages { // AUTOINCREMENT counts on by one
-		if _, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (?, ?)`, last-int64(len(messages)-1-i), m.Body); err != nil {
+	for bundle := range bundles(messages) {
+		if _, err := tx.exec(`
+			INSERT INTO messages (seq, n, queue, visible_at)
+			SELECT ifnull(max(seq), 0) + ?1, ?1, ?2, ?3 FROM sqlite_sequence WHERE name = 'messages'`,
+			len(bundle), q.name, nanos(now.Add(bundle[0].Delay))); err != nil {
+			return err
+		}
+		if _, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (last_insert_rowid(), ?)`, pack(bundle)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Receive implements responder.Queue. wait passes in real time, whatever the
-// clock says. Nothing is polled: it wakes for a Send, Release or Redrive of
-// this process, and for the moment the next message becomes deliverable.
-func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]responder.Delivery, error) {
-	if max < 1 {
-		return nil, fmt.Errorf("receive from %s: max is %d, must be at least 1", q.name, max)
-	}
-	patience := time.NewTimer(wait)
-	defer patience.Stop()
-	for {
-		changed := q.gate.wait()
-		next, err := q.nearest(ctx)
-		if err != nil {
-			return nil, failed("receive from "+q.name, err)
-		}
-		if next <= 0 {
-			deliveries, err := q.claim(ctx, max)
-			if err != nil {
-				return nil, failed("receive from "+q.name, err)
-			}
-			if len(deliveries) > 0 {
-				return deliveries, nil
-			}
-		}
-		switch {
-		case wait <= 0:
-			return nil, nil
-		case next <= 0: // somebody was quicker, or only the dead were left: look again
-			continue
-		}
-		ready := time.NewTimer(next)
-		select {
-		case <-changed:
-		case <-ready.C:
-		case <-patience.C:
-			wait = 0 // one last look
-		case <-ctx.Done(): // the look says so
-		case <-q.db.closed:
-			err = ErrClosed
-		}
-		ready.Stop()
-		if err != nil {
-			return nil, failed("receive from "+q.name, err)
-		}
-	}
-}
-
-// nearest says in how long a message will be deliverable; not above 0: now.
-func (q *Queue) nearest(ctx context.Context) (time.Duration, error) {
-	var visible sql.NullInt64
-	err := q.db.next.QueryRowContext(ctx, q.name).Scan(&visible)
-	if err != nil {
-		return 0, err
-	}
-	if !visible.Valid {
-		return math.MaxInt64, nil
-	}
-	return time.Duration(visible.Int64 - nanos(q.db.now())), nil
-}
-
-// claim delivers up to max messages. On the way it buries those that have been
-// delivered too often.
-func (q *Queue) claim(ctx context.Context, max int) (deliveries []responder.Delivery, err error) {
-	err = q.db.writeSoon(ctx, "receive from "+q.name, func(tx *tx) error {
-		now := q.db.now()
-		deliveries = nil
-		for len(deliveries) < max {
-			ready, err := q.ready(tx, now, max-len(deliveries))
-			if err != nil || len(ready) == 0 {
-				return err
-			}
-			var claimed numbers
-			for _, m := range ready {
-				if q.options.MaxReceives > 0 && m.receives >= q.options.MaxReceives {
-					if _, err := q.bury(tx, m.receipt, fmt.Sprintf("delivered %d times and never acknowledged", m.receives)); err != nil {
-						return err
-					}
-					continue
-				}
-				m.receives++
-				deliveries = append(deliveries, m.delivery())
-				claimed = append(claimed, m.seq)
-			}
-			_, err = tx.exec(`UPDATE messages SET visible_at = ?, held = 1, receives = receives + 1 WHERE seq IN (SELECT value FROM json_each(?))`,
-				nanos(now.Add(q.options.Visibility)), claimed.list())
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return deliveries, err
-}
-
-// message is a message and its latest delivery.
-type message struct {
-	receipt
-	body []byte
-}
-
-func (m message) delivery() responder.Delivery {
-	return responder.Delivery{ID: strconv.FormatInt(m.seq, 10), Receipt: m.receipt.String(), Body: m.body, Receives: m.receives}
-}
-
-// ready gives up to max deliverable messages, those first that have been so longest.
-func (q *Queue) ready(tx *tx, now time.Time, max int) (messages []message, err error) {
-	err = tx.query(func(rows *sql.Rows) error {
-		var m message
-		err := rows.Scan(&m.seq, &m.receives, &m.body)
-		messages = append(messages, m)
-		return err
-	}, `SELECT seq, receives, body FROM messages JOIN bodies USING (seq) WHERE queue = ? AND visible_at <= ? ORDER BY visible_at LIMIT ?`, q.name, nanos(now), max)
-	return messages, err
 }
 
 // Ack implements responder.Queue: one transaction, whatever the number.
@@ -208,21 +88,9 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 	}
 	stale := 0
 	err := q.db.writeSoon(ctx, "ack on "+q.name, func(tx *tx) error {
-		stale = len(deliveries)
-		held := map[int]numbers{} // by how often they were received
-		for _, d := range deliveries {
-			if r, err := parseReceipt(d.Receipt); err == nil {
-				held[r.receives] = append(held[r.receives], r.seq)
-			}
-		}
-		for receives, seqs := range held {
-			gone, err := q.drop(tx, receives, seqs)
-			if err != nil {
-				return err
-			}
-			stale -= gone
-		}
-		return nil
+		gone, err := q.drop(tx, deliveries)
+		stale = len(deliveries) - gone
+		return err
 	})
 	if err != nil {
 		return failed("ack on "+q.name, err)
@@ -233,20 +101,51 @@ func (q *Queue) Ack(ctx context.Context, deliveries ...responder.Delivery) error
 	return nil
 }
 
-// drop takes out those of the messages that have been received so often, and
-// says how many those are.
-func (q *Queue) drop(tx *tx, receives int, seqs numbers) (int, error) {
-	var gone numbers
-	err := tx.query(func(rows *sql.Rows) error {
-		var seq int64
-		err := rows.Scan(&seq)
-		gone = append(gone, seq)
-		return err
-	}, `DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND receives = ? AND queue = ? RETURNING seq`, seqs.list(), receives, q.name)
-	if err != nil {
-		return 0, err
+// drop takes out messages for good, and says how many: those whose receipts are
+// stale are not.
+func (q *Queue) drop(tx *tx, deliveries []responder.Delivery) (n int, err error) {
+	alone := map[int]numbers{}     // by how often they were received
+	bundled := map[int64]numbers{} // by their bundle; received once
+	for _, d := range deliveries {
+		if r, err := parseReceipt(d.Receipt); err != nil {
+			continue // as good as stale
+		} else if r.bundle > 0 {
+			bundled[r.bundle] = append(bundled[r.bundle], r.seq)
+		} else {
+			alone[r.receives] = append(alone[r.receives], r.seq)
+		}
 	}
-	return len(gone), dropBodies(tx, gone)
+	var gone numbers // rows
+	for bundle, seqs := range bundled {
+		slices.Sort(seqs)
+		seqs = slices.Compact(seqs)
+		rows, err := tx.exec(`DELETE FROM messages WHERE seq = ? AND n = ? AND seq - n + 1 = ? AND receives = 1 AND queue = ?`, bundle, len(seqs), seqs[0], q.name)
+		if err != nil {
+			return 0, err
+		}
+		if rows == 1 { // it was all of the bundle
+			gone = append(gone, bundle)
+			n += len(seqs)
+			continue
+		}
+		if err := takeApart(tx, bundle); err != nil {
+			return 0, err
+		}
+		alone[1] = append(alone[1], seqs...)
+	}
+	for receives, seqs := range alone {
+		err := tx.query(func(rows *sql.Rows) error {
+			var seq int64
+			err := rows.Scan(&seq)
+			gone = append(gone, seq)
+			n++
+			return err
+		}, `DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND receives = ? AND queue = ? RETURNING seq`, seqs.list(), receives, q.name)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, dropBodies(tx, gone)
 }
 
 // dropBodies forgets the bodies of messages that are gone.
@@ -277,6 +176,9 @@ func (q *Queue) Release(ctx context.Context, delivery responder.Delivery, after 
 		return failed("release on "+q.name, err)
 	}
 	err = q.db.writeSoon(ctx, "release on "+q.name, func(tx *tx) error {
+		if err := takeApart(tx, r.bundle); err != nil {
+			return err
+		}
 		n, err := tx.exec(`UPDATE messages SET visible_at = ?, held = 0 WHERE seq = ? AND receives = ? AND queue = ?`,
 			nanos(q.db.now().Add(after)), r.seq, r.receives, q.name)
 		if err == nil && n == 0 {

@@ -13,14 +13,22 @@ import (
 type receipt struct {
 	seq      int64
 	receives int
+	bundle   int64 // the row that it was delivered in with others; 0: its own
 }
 
-func (r receipt) String() string { return fmt.Sprintf("%d.%d", r.seq, r.receives) }
+func (r receipt) String() string {
+	text := strconv.FormatInt(r.seq, 10) + "." + strconv.Itoa(r.receives)
+	if r.bundle > 0 {
+		text += "." + strconv.FormatInt(r.bundle, 10)
+	}
+	return text
+}
 
 // parseReceipt reads a receipt; what is none is as good as stale.
 func parseReceipt(text string) (receipt, error) {
-	seq, receives, _ := strings.Cut(text, ".")
-	r := receipt{seq: parseID(seq)}
+	seq, rest, _ := strings.Cut(text, ".")
+	receives, bundle, _ := strings.Cut(rest, ".")
+	r := receipt{seq: parseID(seq), bundle: parseID(bundle)}
 	r.receives, _ = strconv.Atoi(receives) // 0 if it is no number, and refused below
 	if r.seq < 1 || r.receives < 1 || r.String() != text {
 		return receipt{}, fmt.Errorf("no receipt of this queue: %w", responder.ErrStaleReceipt)

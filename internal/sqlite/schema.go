@@ -25,7 +25,7 @@ const checkBelow = 64 << 20
 // delayed, as visible_at and held say; seq and receives together are its
 // receipt, which is why seq is never used again. Its body lies in a table of its
 // own, which is written once: what changes at each delivery is then a few bytes,
-// and not a page. Payloads stand last, so that the columns before them are read
+// and not a page. A row of n messages is a bundle (bundle.go). Payloads stand last, so that the columns before them are read
 // without them.
 var migrations = []string{`
 CREATE TABLE messages (
@@ -95,6 +95,10 @@ CREATE TABLE bodies (
 ) STRICT;
 INSERT INTO bodies (seq, body) SELECT seq, body FROM messages;
 ALTER TABLE messages DROP COLUMN body;
+`, `
+ALTER TABLE messages ADD COLUMN n INTEGER NOT NULL DEFAULT 1;
+DROP INDEX messages_by_visibility;
+CREATE INDEX messages_by_visibility ON messages (queue, visible_at, seq, held, n);
 `}
 
 // queryer is a connection or a pool of them.

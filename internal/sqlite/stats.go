@@ -57,7 +57,7 @@ func (db *DB) stats(ctx context.Context) (Stats, error) {
 	defer moment.Rollback() // it only read
 
 	rows, err := moment.QueryContext(ctx, `
-		SELECT queue, sum(visible_at <= ?1), sum(visible_at > ?1 AND held), sum(visible_at > ?1 AND NOT held), 0 FROM messages GROUP BY queue
+		SELECT queue, sum(n * (visible_at <= ?1)), sum(n * (visible_at > ?1 AND held)), sum(n * (visible_at > ?1 AND NOT held)), 0 FROM messages GROUP BY queue
 		UNION ALL SELECT queue, 0, 0, 0, count(*) FROM dead GROUP BY queue`, nanos(db.now()))
 	if err != nil {
 		return stats, err

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -21,9 +22,14 @@ type TakenOver struct {
 // worker starts.
 func (db *DB) TakeOver(ctx context.Context) (TakenOver, error) {
 	var taken TakenOver
-	err := db.write(ctx, "take over", func(tx *tx) (err error) {
-		taken.Messages, err = tx.exec(`UPDATE messages SET visible_at = ?, held = 0 WHERE held = 1`, nanos(db.now()))
-		return err
+	err := db.write(ctx, "take over", func(tx *tx) error {
+		taken.Messages = 0
+		return tx.query(func(rows *sql.Rows) error {
+			var n int
+			err := rows.Scan(&n)
+			taken.Messages += n
+			return err
+		}, `UPDATE messages SET visible_at = ?, held = 0 WHERE held = 1 RETURNING n`, nanos(db.now()))
 	})
 	if err != nil {
 		return taken, failed("take over messages", err)

@@ -142,7 +142,7 @@ func TestQueryPlans(t *testing.T) {
 	db := openTemp(t)
 	plans := map[string]string{
 		"nearest": `SELECT min(visible_at) FROM messages WHERE queue = 'q'`,
-		"ready":   `SELECT seq, receives, body FROM messages JOIN bodies USING (seq) WHERE queue = 'q' AND visible_at <= 1 ORDER BY visible_at LIMIT 1`,
+		"ready":   `SELECT seq, n, receives FROM messages JOIN bodies USING (seq) WHERE queue = 'q' AND visible_at <= 1 ORDER BY visible_at LIMIT 1`,
 		"dead":    `SELECT seq, died, receives, cause, body FROM dead WHERE queue = 'q' ORDER BY died, seq LIMIT 1`,
 		"due":     `SELECT id FROM runs WHERE due <= 1 ORDER BY due LIMIT 1`,
 		"prune":   `SELECT id FROM runs WHERE state = 's' AND created < 1 AND updated < 1 LIMIT 1`,
