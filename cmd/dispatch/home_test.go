@@ -5,59 +5,41 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/cmd/internal/lambdas/lambdastest"
+	"github.com/skycrafters/responder/internal/emulator"
 )
 
 // homeAWS is AWS as a repair at home needs it: Dispatch's own credentials, a role
 // that can be taken with them, and a user with one access key that is active.
-type homeAWS struct {
-	now time.Time
-
-	mu       sync.Mutex
-	asked    []string // "OPERATION by ACCESS KEY"
-	role     string   // taken last, with the session's name, external id and policy
-	session  string
-	external string
-	policy   string
-}
-
-// ServeHTTP implements http.Handler.
-func (h *homeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	key, _, _ := strings.Cut(credential, "/")
-	operation := r.FormValue("Action")
-	h.asked = append(h.asked, operation+" by "+key)
-	result := map[string]string{
-		"GetCallerIdentity": `<Account>111122223333</Account><Arn>arn:aws:sts::111122223333:assumed-role/watch-dispatch-eu-west-1/watch-dispatch</Arn>`,
-		"AssumeRole": `<Credentials><AccessKeyId>HOME</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>` +
-			h.now.Add(15*time.Minute).UTC().Format(time.RFC3339) + `</Expiration></Credentials>`,
-		"GetUser":        `<User><UserName>bob</UserName><UserId>AIDAIOSFODNN7BOBXAMPL</UserId><Arn>arn:aws:iam::111122223333:user/bob</Arn></User>`,
-		"ListAccessKeys": `<IsTruncated>false</IsTruncated><AccessKeyMetadata><member><AccessKeyId>AKIAIOSFODNN7EXAMPLE</AccessKeyId><Status>Active</Status></member></AccessKeyMetadata>`,
-	}[operation]
-	if operation == "AssumeRole" {
-		h.role, h.session, h.external, h.policy = r.FormValue("RoleArn"), r.FormValue("RoleSessionName"), r.FormValue("ExternalId"), r.FormValue("Policy")
+func homeAWS(now time.Time) func(emulator.Asked) (int, string) {
+	return func(a emulator.Asked) (int, string) {
+		switch a.Operation {
+		case "GetCallerIdentity":
+			return emulator.Caller("111122223333", "arn:aws:sts::111122223333:assumed-role/watch-dispatch-eu-west-1/watch-dispatch")
+		case "AssumeRole":
+			return emulator.Session("HOME", now)
+		case "GetUser":
+			return emulator.Result(a.Operation, `<User><UserName>bob</UserName><UserId>AIDAIOSFODNN7BOBXAMPL</UserId><Arn>arn:aws:iam::111122223333:user/bob</Arn></User>`)
+		case "ListAccessKeys":
+			return emulator.Result(a.Operation, `<IsTruncated>false</IsTruncated><AccessKeyMetadata><member><AccessKeyId>AKIAIOSFODNN7EXAMPLE</AccessKeyId><Status>Active</Status></member></AccessKeyMetadata>`)
+		}
+		return emulator.Result(a.Operation, "")
 	}
-	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", operation, result)
 }
 
-// operations are those asked with credentials, each once.
-func (h *homeAWS) operations(key string) (all []string) {
-	for _, asked := range h.asked {
-		if operation, by, _ := strings.Cut(asked, " by "); by == key {
-			all = append(all, operation)
+// operations are those asked for with an access key, each once.
+func operations(asked []emulator.Asked, key string) (all []string) {
+	for _, a := range asked {
+		if a.By == key {
+			all = append(all, a.Operation)
 		}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(all)))
@@ -68,17 +50,11 @@ func (h *homeAWS) operations(key string) (all []string) {
 // known for this run's doing, and is answered with no repair.
 func TestHomeRole(t *testing.T) {
 	const home = "arn:aws:iam::111122223333:role/watch-home-eu-west-1"
-	cloud := &homeAWS{}
-	server := httptest.NewServer(cloud)
-	defer server.Close()
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "OWN", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "", "AWS_REGION": "eu-west-1",
-		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PROFILE": "", "AWS_MAX_ATTEMPTS": "1",
-	} {
+	f := newFunction(t)
+	cloud := emulator.NewLoopback(t, homeAWS(f.now))
+	for name, value := range cloud.Env() {
 		t.Setenv(name, value)
 	}
-	f := newFunction(t)
-	cloud.now = f.now
 	host := lambdastest.Host(t, io.Discard, map[string]string{
 		"MEMBER_ROLE": "watch-home-eu-west-1", "MEMBER_ACCOUNTS": "111122223333", "MEMBER_EXTERNAL_ID": "arn:aws:cloudformation:eu-west-1:111122223333:stack/watch/0-1",
 	})
@@ -97,20 +73,22 @@ func TestHomeRole(t *testing.T) {
 	if first.State != responder.RunSucceeded || first.CausedBy != nil || first.Steps["0"].Dry {
 		t.Fatalf("the run is %s: %s", first.State, first.Cause)
 	}
-	if got, want := cloud.operations("OWN"), []string{"AssumeRole", "GetCallerIdentity"}; !slices.Equal(got, want) {
+	if got, want := operations(cloud.Asked(), "OWN"), []string{"AssumeRole", "GetCallerIdentity"}; !slices.Equal(got, want) {
 		t.Errorf("with Dispatch's own credentials AWS was asked %v, want %v", got, want)
 	}
-	if got, want := cloud.operations("HOME"), []string{"GetUser", "ListAccessKeys", "UpdateAccessKey"}; !slices.Equal(got, want) {
+	if got, want := operations(cloud.Asked(), "HOME"), []string{"GetUser", "ListAccessKeys", "UpdateAccessKey"}; !slices.Equal(got, want) {
 		t.Errorf("in the session AWS was asked %v, want %v", got, want)
 	}
-	if cloud.role != home || cloud.session != first.ID || !strings.HasSuffix(cloud.external, ":stack/watch/0-1") || !strings.Contains(cloud.policy, "user/bob") || strings.Contains(cloud.policy, "iam:*") {
-		t.Errorf("taken is %s, as %s, with %s and %s", cloud.role, cloud.session, cloud.external, cloud.policy)
+	asked := cloud.Asked()
+	taken := asked[slices.IndexFunc(asked, func(a emulator.Asked) bool { return a.Operation == "AssumeRole" })].Form
+	if taken.Get("RoleArn") != home || taken.Get("RoleSessionName") != first.ID || !strings.HasSuffix(taken.Get("ExternalId"), ":stack/watch/0-1") ||
+		!strings.Contains(taken.Get("Policy"), "user/bob") || strings.Contains(taken.Get("Policy"), "iam:*") {
+		t.Errorf("taken is %v", taken)
 	}
 
-	asked := len(cloud.asked)
-	second := f.found(t, 2, home, cloud.session)
-	if second.CausedBy == nil || second.CausedBy.Run != first.ID || !second.Steps["0"].Dry || len(cloud.asked) != asked {
-		t.Errorf("what the session did is caused by %+v; its repair is dry: %v, and AWS was asked %v", second.CausedBy, second.Steps["0"].Dry, cloud.asked[asked:])
+	second := f.found(t, 2, home, first.ID)
+	if second.CausedBy == nil || second.CausedBy.Run != first.ID || !second.Steps["0"].Dry || len(cloud.Asked()) != len(asked) {
+		t.Errorf("what the session did is caused by %+v; its repair is dry: %v, and AWS was asked %v", second.CausedBy, second.Steps["0"].Dry, cloud.Asked()[len(asked):])
 	}
 	if again, err := f.runs.Get(t.Context(), first.ID); err != nil || !slices.Equal(again.Caused, []string{second.ID}) {
 		t.Errorf("the first run has caused %v, %v", again.Caused, err)

@@ -43,9 +43,15 @@ var version = "dev"
 
 func main() { lambdas.Start("dispatch", version, setup) }
 
+// findings is the queue that feeds dispatch, and that it rings through.
+type findings interface {
+	responder.Queue
+	lambdas.Releaser
+}
+
 // ports are what dispatch works on.
 type ports struct {
-	findings   responder.Queue
+	findings   findings
 	dead       responder.Dead
 	runs       responder.RunStore
 	counters   responder.Counters
@@ -92,6 +98,11 @@ func onAWS(host lambdas.Host, now func() time.Time) (ports, error) {
 	}, nil
 }
 
+// concurrency is how many runs an invocation carries on at a time: all that the
+// findings of a batch usually make, so that no repair waits for another flow's slow
+// notice.
+const concurrency = 20
+
 // newHandler loads rules and flows. What is wrong with them is logged.
 func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 	if _, err := outbound.Settings(host.Getenv); err != nil { // better now than at the first notice
@@ -113,20 +124,22 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Accounts:  func() map[string]map[string]any { return definitions.Rules.Accounts },
 		Catalogue: catalogue,
 		Runs:      p.runs,
-		Findings:  p.findings,
+		Findings:  sqs.NewSharing(p.findings),
 		Counters:  p.counters,
 		Halts:     p.halts,
 		Mode:      responder.ModeLive,
-		OwnRoles:  wiring.OwnRoles(p.ownRoles, members),
-		Own:       p.own,
-		Now:       p.now,
-		Logger:    host.Log,
-		Observe:   func(run *responder.Run) { countRun(p.metrics, run) },
-		Attempted: func(a dispatch.AttemptReport) { timeAttempt(p.metrics, a) },
-		Held:      func(h dispatch.HeldReport) { p.metrics.Count(metrics.Held, h.Guard, 1) },
-		Warned:    func(responder.Warning) { p.metrics.Count(metrics.Warnings, "", 1) },
-		Repeated:  func(responder.Finding) { p.metrics.Count(metrics.Duplicates, "", 1) },
-		Parked:    func(string) { countEnd(p.metrics, responder.RunParked) },
+
+		Concurrency: concurrency,
+		OwnRoles:    wiring.OwnRoles(p.ownRoles, members),
+		Own:         p.own,
+		Now:         p.now,
+		Logger:      host.Log,
+		Observe:     func(run *responder.Run) { countRun(p.metrics, run) },
+		Attempted:   func(a dispatch.AttemptReport) { timeAttempt(p.metrics, a) },
+		Held:        func(h dispatch.HeldReport) { p.metrics.Count(metrics.Held, h.Guard, 1) },
+		Warned:      func(responder.Warning) { p.metrics.Count(metrics.Warnings, "", 1) },
+		Repeated:    func(responder.Finding) { p.metrics.Count(metrics.Duplicates, "", 1) },
+		Parked:      func(string) { countEnd(p.metrics, responder.RunParked) },
 	})
 	if err != nil {
 		return nil, err

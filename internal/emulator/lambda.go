@@ -44,10 +44,7 @@ func NewLambda(t testing.TB) *Lambda {
 
 // Env is the environment in which the SDK finds it.
 func (l *Lambda) Env() map[string]string {
-	return map[string]string{
-		"AWS_ENDPOINT_URL": l.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "",
-		"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-	}
+	return environment(l.URL, "test")
 }
 
 // Invocations gives the calls of the function, by the message of the finding.
@@ -83,8 +80,8 @@ func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.mu.Unlock()
 		fmt.Fprint(w, `{"done":true}`)
 	case r.URL.Path == "/":
-		w.Header().Set("Content-Type", "text/xml")
-		fmt.Fprintf(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::%s:user/responder</Arn><UserId>u</UserId><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, Account, Account)
+		_, caller := Caller(Account, "arn:aws:iam::"+Account+":user/responder")
+		fmt.Fprint(w, caller)
 	default:
 		http.Error(w, "nothing of that kind", http.StatusNotFound)
 	}

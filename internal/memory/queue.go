@@ -162,6 +162,18 @@ func (q *Queue) Release(ctx context.Context, delivery responder.Delivery, after 
 	return nil
 }
 
+// ReleaseEach releases many, each after its own while, and gives the errors of
+// those that were not, by their indexes.
+func (q *Queue) ReleaseEach(ctx context.Context, deliveries []responder.Delivery, after func(responder.Delivery) time.Duration) (failed map[int]error) {
+	failed = map[int]error{}
+	for i, d := range deliveries {
+		if err := q.Release(ctx, d, after(d)); err != nil {
+			failed[i] = err
+		}
+	}
+	return failed
+}
+
 // put adds a message to the queue.
 func (q *Queue) put(body []byte, visible time.Time) {
 	q.last++

@@ -291,7 +291,7 @@ func (d *Dead) letGo(ctx context.Context, held map[string]string) error {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), letGo)
 		defer cancel()
 	}
-	failed := d.letters.hide(ctx, slices.Collect(maps.Values(held)), 0)
+	failed := d.letters.hide(ctx, slices.Collect(maps.Values(held)), func(int) time.Duration { return 0 })
 	for i, err := range failed {
 		if errors.Is(err, responder.ErrStaleReceipt) {
 			delete(failed, i)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/skycrafters/responder"
 )
@@ -40,27 +42,40 @@ func Deliveries(event events.SQSEvent) []responder.Delivery {
 	return deliveries
 }
 
-// Settle buries the deliveries whose failure is Dead, and gives the failures
-// that must go back to the queue: the others, and those whose burial failed,
-// with both errors. A delivery that is stale is another's by now.
+// Settle buries the deliveries whose failure is Dead, eight at a time, and gives
+// the failures that must go back to the queue: the others, and those whose burial
+// failed, with both errors. A delivery that is stale is another's by now.
 func Settle(ctx context.Context, dead responder.Dead, deliveries []responder.Delivery, failures []responder.Failure) []responder.Failure {
 	byID := make(map[string]responder.Delivery, len(deliveries))
 	for _, d := range deliveries {
 		byID[d.ID] = d
 	}
-	var back []responder.Failure
-	for _, f := range failures {
+	buried := make([]bool, len(failures))
+	failures = slices.Clone(failures)
+	var burials errgroup.Group
+	burials.SetLimit(parallel)
+	for i, f := range failures {
 		d, ours := byID[f.ID]
 		if !f.Dead || !ours {
-			back = append(back, f)
 			continue
 		}
-		cause := ""
-		if f.Err != nil {
-			cause = f.Err.Error()
-		}
-		if err := dead.Bury(ctx, d, cause); err != nil && !errors.Is(err, responder.ErrStaleReceipt) {
-			back = append(back, responder.Failure{ID: f.ID, Err: errors.Join(f.Err, err)})
+		burials.Go(func() error {
+			cause := ""
+			if f.Err != nil {
+				cause = f.Err.Error()
+			}
+			err := dead.Bury(ctx, d, cause)
+			if buried[i] = err == nil || errors.Is(err, responder.ErrStaleReceipt); !buried[i] {
+				failures[i] = responder.Failure{ID: f.ID, Err: errors.Join(f.Err, err)}
+			}
+			return nil
+		})
+	}
+	_ = burials.Wait() // what failed is among the failures
+	var back []responder.Failure
+	for i, f := range failures {
+		if !buried[i] {
+			back = append(back, f)
 		}
 	}
 	return back

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +113,7 @@ func TestSettle(t *testing.T) {
 		t.Errorf("given back are %+v; want the throttled one and the unknown one", back)
 	}
 	letters := list(t, d)
+	slices.SortFunc(letters, func(a, b responder.DeadLetter) int { return strings.Compare(b.Cause, a.Cause) }) // they are buried side by side
 	if len(letters) != 2 || letters[0].Cause != "not JSON" || letters[1].Cause != "no cause given" {
 		t.Errorf("buried are %+v; want the two that are dead and ours", letters)
 	}

@@ -88,5 +88,16 @@ func (q *Queue) Release(ctx context.Context, delivery responder.Delivery, after 
 	if after < 0 || after > maxVisibility {
 		return errors.New("release on SQS: after must be between 0 and 12h, not " + after.String())
 	}
-	return outcome("release on SQS", 1, q.hide(ctx, []string{delivery.Receipt}, after))
+	return outcome("release on SQS", 1, q.ReleaseEach(ctx, []responder.Delivery{delivery}, func(responder.Delivery) time.Duration { return after }))
+}
+
+// ReleaseEach is Release for many: one request for each ten deliveries. after says
+// of each how long it rests, as for Release. It gives the errors of those that were
+// not released, by their indexes.
+func (q *Queue) ReleaseEach(ctx context.Context, deliveries []responder.Delivery, after func(responder.Delivery) time.Duration) (failed map[int]error) {
+	receipts := make([]string, len(deliveries))
+	for i, d := range deliveries {
+		receipts[i] = d.Receipt
+	}
+	return q.hide(ctx, receipts, func(i int) time.Duration { return after(deliveries[i]) })
 }

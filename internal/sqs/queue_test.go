@@ -151,3 +151,33 @@ func TestReleaseRefusesWhatSQSDoesNotKeep(t *testing.T) {
 		t.Error("SQS was asked")
 	}
 }
+
+// TestReleaseEach: ten deliveries a request, each with its own rest; what cannot be
+// released is told by its place.
+func TestReleaseEach(t *testing.T) {
+	f := newFake()
+	q, _ := f.open()
+	if err := q.Send(t.Context(), numbered(25)...); err != nil {
+		t.Fatal(err)
+	}
+	deliveries, err := q.Receive(t.Context(), 25, 0)
+	if err != nil || len(deliveries) != 25 {
+		t.Fatal(len(deliveries), err)
+	}
+	deliveries[12].Receipt = "old"
+	rests := map[string]time.Duration{}
+	for i, d := range deliveries {
+		rests[d.ID] = time.Duration(i) * time.Second
+	}
+	failed := q.ReleaseEach(t.Context(), deliveries, func(d responder.Delivery) time.Duration { return rests[d.ID] })
+	if len(failed) != 1 || !errors.Is(failed[12], responder.ErrStaleReceipt) {
+		t.Errorf("failed %v, want the thirteenth as stale", failed)
+	}
+	if f.calls["hide"] != 3 {
+		t.Errorf("%d requests, want 3", f.calls["hide"])
+	}
+	f.advance(20 * time.Second)
+	if again, err := q.Receive(t.Context(), 25, 0); err != nil || len(again) != 20 {
+		t.Errorf("after 20 s %d come again, %v; want those that rested up to 20 s", len(again), err)
+	}
+}

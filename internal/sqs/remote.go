@@ -73,14 +73,14 @@ func (r *remote) remove(ctx context.Context, receipts []string) map[int]error {
 	})
 }
 
-// hide makes messages visible again after a while, and gives the errors of
-// those that were not changed.
-func (r *remote) hide(ctx context.Context, receipts []string, after time.Duration) map[int]error {
+// hide makes messages visible again, each after its own while, and gives the
+// errors of those that were not changed.
+func (r *remote) hide(ctx context.Context, receipts []string, after func(i int) time.Duration) map[int]error {
 	return r.inTens(ctx, len(receipts), func(pending []int) (reply, error) {
 		in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &r.url}
 		for _, i := range pending {
 			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-				Id: entryID(i), ReceiptHandle: &receipts[i], VisibilityTimeout: wholeSeconds(after),
+				Id: entryID(i), ReceiptHandle: &receipts[i], VisibilityTimeout: wholeSeconds(after(i)),
 			})
 		}
 		out, err := r.client.ChangeMessageVisibilityBatch(ctx, in)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/metrics"
@@ -32,12 +32,11 @@ const (
 	lastPause  = 15 * time.Minute
 )
 
-// releasing is how many messages are released at a time.
-const releasing = 8
-
-// Releaser is what Batch asks of the queue.
+// Releaser is what Batch asks of the queue: to have deliveries come again, each
+// after its own while. It gives the errors of those that it could not release, by
+// their indexes.
 type Releaser interface {
-	Release(ctx context.Context, delivery responder.Delivery, after time.Duration) error
+	ReleaseEach(ctx context.Context, deliveries []responder.Delivery, after func(responder.Delivery) time.Duration) (failed map[int]error)
 }
 
 // Batch answers the invocations of a function that an SQS queue feeds.
@@ -133,20 +132,12 @@ func (b *Batch) release(ctx context.Context, deliveries []responder.Delivery, ba
 	for _, f := range back {
 		again[f.ID] = true
 	}
-	var group errgroup.Group
-	group.SetLimit(releasing)
-	for _, d := range deliveries {
-		if !again[d.ID] {
-			continue
+	deliveries = slices.DeleteFunc(slices.Clone(deliveries), func(d responder.Delivery) bool { return !again[d.ID] })
+	for i, err := range b.Queue.ReleaseEach(ctx, deliveries, func(d responder.Delivery) time.Duration { return pause(d.Receives) }) {
+		if !errors.Is(err, responder.ErrStaleReceipt) {
+			b.Log.Warn().Str("message", deliveries[i].ID).Err(err).Msg("comes again only after the queue's visibility timeout")
 		}
-		group.Go(func() error {
-			if err := b.Queue.Release(ctx, d, pause(d.Receives)); err != nil && !errors.Is(err, responder.ErrStaleReceipt) {
-				b.Log.Warn().Str("message", d.ID).Err(err).Msg("comes again only after the queue's visibility timeout")
-			}
-			return nil
-		})
 	}
-	_ = group.Wait() // its errors are logged
 }
 
 // pause is how long a message rests after so many receives.

@@ -223,8 +223,12 @@ func TestBatchRefuses(t *testing.T) {
 type broken struct{ responder.Dead }
 
 func (broken) Bury(context.Context, responder.Delivery, string) error { return errors.New("no SQS") }
-func (broken) Release(context.Context, responder.Delivery, time.Duration) error {
-	return errors.New("no SQS")
+func (broken) ReleaseEach(_ context.Context, deliveries []responder.Delivery, _ func(responder.Delivery) time.Duration) map[int]error {
+	failed := map[int]error{}
+	for i := range deliveries {
+		failed[i] = errors.New("no SQS")
+	}
+	return failed
 }
 
 func TestBatchWithoutItsQueue(t *testing.T) {
