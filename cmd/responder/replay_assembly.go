@@ -65,6 +65,9 @@ func (a *assembly) run(ctx context.Context) error {
 
 // read reads the files, each on a goroutine of its own, and gives for each the
 // portions that it is sending to be judged. It closes todo behind the last.
+//
+// Where there are files for all cores, each is unzipped by the goroutine that
+// skims it, so that nothing goes from core to core; else ahead of that one.
 func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Pool) <-chan (<-chan *portion) {
 	order := make(chan (<-chan *portion), a.ahead)
 	go func() {
@@ -72,15 +75,20 @@ func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Po
 		defer close(order)
 		var readers sync.WaitGroup
 		defer readers.Wait()
-		slots := make(chan struct{}, a.ahead)
-		for file, err := range a.files {
-			if err != nil {
-				file = archive.Unreadable(err)
-			}
+		desks := make(chan *archive.Desk, a.ahead)
+		for range a.ahead {
+			desks <- new(archive.Desk)
+		}
+		cores := runtime.GOMAXPROCS(0)
+		for file, behind := range followed(a.files, cores-1) {
+			var desk *archive.Desk
 			select {
-			case slots <- struct{}{}:
+			case desk = <-desks:
 			case <-ctx.Done():
 				return
+			}
+			if busy := a.ahead - len(desks) + behind; busy < cores {
+				file.Ahead = true
 			}
 			portions := make(chan *portion, batchesAhead)
 			select {
@@ -89,9 +97,9 @@ func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Po
 				return
 			}
 			readers.Go(func() {
-				defer func() { <-slots }()
+				defer func() { desks <- desk }()
 				defer close(portions)
-				a.send(ctx, file, portions, todo, used)
+				a.send(ctx, file, desk, portions, todo, used)
 			})
 		}
 	}()
@@ -99,7 +107,7 @@ func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Po
 }
 
 // send reads a file into portions, which stand in line before they are judged.
-func (a *assembly) send(ctx context.Context, file archive.File, line, todo chan<- *portion, used *sync.Pool) {
+func (a *assembly) send(ctx context.Context, file archive.File, desk *archive.Desk, line, todo chan<- *portion, used *sync.Pool) {
 	var p *portion
 	fresh := func() *archive.Batch {
 		p = used.Get().(*portion)
@@ -107,11 +115,36 @@ func (a *assembly) send(ctx context.Context, file archive.File, line, todo chan<
 		return &p.batch
 	}
 	look := func(held []byte) (int, bool) { return a.skim(held, &p.verdict) }
-	for range file.Batches(ctx, fresh, look) {
+	for range file.Batches(ctx, desk, fresh, look) {
 		for _, to := range []chan<- *portion{line, todo} {
 			select {
 			case to <- p:
 			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// followed gives each file with how many stand behind it, so many at most; what
+// could not be found is a file that cannot be read.
+func followed(files iter.Seq2[archive.File, error], most int) iter.Seq2[archive.File, int] {
+	return func(yield func(archive.File, int) bool) {
+		var queue []archive.File
+		for file, err := range files {
+			if err != nil {
+				file = archive.Unreadable(err)
+			}
+			if queue = append(queue, file); len(queue) <= most {
+				continue
+			}
+			if !yield(queue[0], most) {
+				return
+			}
+			queue = queue[1:]
+		}
+		for i, file := range queue {
+			if !yield(file, len(queue)-1-i) {
 				return
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/skycrafters/responder/internal/archive"
 )
 
 func TestReplay(t *testing.T) {
@@ -279,5 +281,38 @@ func TestReplayFlows(t *testing.T) {
 	c.has(out, "What the flows of "+flows+" would have done", "59 runs", "1 left out by its condition", "kept quiet by its cooldown", "SendGoogleChat")
 	if out, _ = c.run(exitDone, "replay", in, "--summary"); strings.Contains(out, "flows of") {
 		t.Error("flows are told though nobody asked")
+	}
+}
+
+// TestFollowed: files come in their order, each with how many are known to stand
+// behind it; what could not be found is among them.
+func TestFollowed(t *testing.T) {
+	for n, want := range map[int]string{
+		0: "",
+		1: "f0 0,",
+		2: "f0 1,f1 0,",
+		5: "f0 2,f1 2,f2 2, 1,f4 0,",
+	} {
+		files := func(yield func(archive.File, error) bool) {
+			for i := range n {
+				var err error
+				if i == 3 {
+					err = os.ErrNotExist
+				}
+				if !yield(archive.File{Name: fmt.Sprint("f", i)}, err) {
+					return
+				}
+			}
+		}
+		var got strings.Builder
+		for file, behind := range followed(files, 2) {
+			fmt.Fprintf(&got, "%s %d,", file.Name, behind)
+		}
+		if got.String() != want {
+			t.Errorf("of %d files: %s, want %s", n, got.String(), want)
+		}
+		for range followed(files, 2) {
+			break
+		}
 	}
 }

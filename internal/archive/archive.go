@@ -8,15 +8,12 @@
 package archive
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/skycrafters/responder/internal/elements"
 )
@@ -64,6 +61,7 @@ func (d *Damage) Unwrap() error { return d.Err }
 // zipped or inflated.
 func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
+		var desk Desk
 		for file, err := range Files(paths, stdin) {
 			if ctx.Err() != nil {
 				return
@@ -74,7 +72,7 @@ func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Rec
 				}
 				continue
 			}
-			for record, err := range file.records(ctx) {
+			for record, err := range file.records(ctx, &desk) {
 				if !yield(record, err) {
 					return
 				}
@@ -88,38 +86,32 @@ func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Rec
 // a read of file that waits is waited for.
 func Read(ctx context.Context, name string, file io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		read(ctx, name, file, nil, (*elements.Reader).Next, yield)
+		read(ctx, name, file, new(Desk), nil, (*elements.Reader).Next, yield)
 	}
 }
 
 // read yields the elements of an open file as next takes them from its reader.
 // through, if it is not nil, is what the inflated bytes go through.
-func read(ctx context.Context, name string, file io.Reader, through func(io.Reader) io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
-	src, err := inflate(watched{ctx, file})
+func read(ctx context.Context, name string, file io.Reader, desk *Desk, through func(io.Reader) io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
+	src, err := desk.open(watched{ctx, file})
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
+		yield(Record{}, damageOf(name, err))
 		return
 	}
 	src = watched{ctx, src}
-	room := 64 << 10
 	if through != nil {
-		src, room = through(src), 2*blockBytes
+		src = through(src)
 	}
-	for r := elements.NewReaderHolding(src, MaxElementBytes, room); ; {
+	for r := elements.NewReaderIn(desk.room, src, MaxElementBytes); ; {
 		e, err := next(r)
 		if err == io.EOF || ctx.Err() != nil {
 			return
 		}
-		var d *elements.Damage
-		switch {
-		case errors.As(err, &d):
-			err = &Damage{File: name, Index: d.Index, Line: d.Line, Lost: d.Lost, Err: d.Err}
-		case err != nil:
-			yield(Record{}, &Damage{File: name, Index: -1, Lost: true, Err: err})
-			return
+		if err != nil {
+			err = damageOf(name, err)
 		}
 		if !yield(Record{File: name, Index: e.Index, Line: e.Line, Raw: e.Raw}, err) {
 			return
@@ -127,19 +119,11 @@ func read(ctx context.Context, name string, file io.Reader, through func(io.Read
 	}
 }
 
-// inflate unzips what begins like a gzip file, whatever its name.
-func inflate(file io.Reader) (io.Reader, error) {
-	buffered := bufio.NewReaderSize(file, 64<<10)
-	head, err := buffered.Peek(2)
-	switch {
-	case err != nil && err != io.EOF:
-		return nil, err
-	case len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b:
-		return buffered, nil
+// damageOf is what a reader of elements says, of a file.
+func damageOf(name string, err error) *Damage {
+	var d *elements.Damage
+	if errors.As(err, &d) {
+		return &Damage{File: name, Index: d.Index, Line: d.Line, Lost: d.Lost, Err: d.Err}
 	}
-	zr, err := gzip.NewReader(buffered)
-	if err != nil {
-		return nil, fmt.Errorf("gunzip: %w", err)
-	}
-	return zr, nil
+	return &Damage{File: name, Index: -1, Lost: true, Err: err}
 }

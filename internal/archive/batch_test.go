@@ -14,11 +14,11 @@ import (
 )
 
 // unpacked gives what batches hold as Read gives it.
-func unpacked(name string, data []byte) iter.Seq2[Record, error] {
-	file := File{Name: name, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+func unpacked(name string, data []byte, desk *Desk, ahead bool) iter.Seq2[Record, error] {
+	file := File{Name: name, Ahead: ahead, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 	used := &Batch{}
 	return func(yield func(Record, error) bool) {
-		for batch := range file.Batches(context.Background(), func() *Batch { return used }, nil) {
+		for batch := range file.Batches(context.Background(), desk, func() *Batch { return used }, nil) {
 			for r, err := range batch.All() {
 				if err == nil {
 					if wrong := elements.Validate(r.Raw); wrong != nil {
@@ -35,9 +35,18 @@ func unpacked(name string, data []byte) iter.Seq2[Record, error] {
 
 // sameElements holds batches against Read: without damage they give the same;
 // with it, all that Read gives, and perhaps what Read takes to be lost with it.
+// A file is read ahead or not, at a desk that was used before.
 func sameElements(t *testing.T, in []byte) {
 	t.Helper()
-	got, want := list(t, "/", unpacked("f", in)), list(t, "/", Read(t.Context(), "f", bytes.NewReader(in)))
+	want := list(t, "/", Read(t.Context(), "f", bytes.NewReader(in)))
+	var desk Desk
+	for _, ahead := range []bool{false, true, false} {
+		holdsAll(t, list(t, "/", unpacked("f", in, &desk, ahead)), want)
+	}
+}
+
+func holdsAll(t *testing.T, got, want []string) {
+	t.Helper()
 	damaged := func(line string) bool { return strings.HasPrefix(line, "! ") }
 	if !slices.ContainsFunc(want, damaged) {
 		same(t, got, want)
@@ -87,13 +96,13 @@ func TestBatchesStopWhenTold(t *testing.T) {
 		return io.NopCloser(strings.NewReader(strings.Repeat("{}\n", 10*batchElements))), nil
 	}}
 	n := 0
-	for range file.Batches(t.Context(), func() *Batch { return &Batch{} }, nil) {
+	for range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, nil) {
 		n++
 		break
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	for range file.Batches(ctx, func() *Batch { return &Batch{} }, nil) {
+	for range file.Batches(ctx, new(Desk), func() *Batch { return &Batch{} }, nil) {
 		n++
 		stop()
 	}
@@ -105,7 +114,7 @@ func TestBatchesStopWhenTold(t *testing.T) {
 func TestBatchesOfNoFile(t *testing.T) {
 	file := local("/nowhere/at/all.json", nil)
 	var got []string
-	for batch := range file.Batches(t.Context(), func() *Batch { return &Batch{} }, nil) {
+	for batch := range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, nil) {
 		for _, err := range batch.All() {
 			got = append(got, fmt.Sprint(err))
 		}

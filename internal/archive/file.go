@@ -15,13 +15,17 @@ type File struct {
 	Name string // what records and damages call it
 	Size int64  // bytes as it is kept, -1 if that is not known before it is read
 
+	// Ahead has it read and inflated by a goroutine of its own, some blocks ahead:
+	// where reading it may wait, and where a core has nothing else to do.
+	Ahead bool
+
 	// Open begins to read it. Where reading may wait, it ends with ctx.
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
 
 // local is a file of this machine, or Stdin.
 func local(path string, stdin io.Reader) File {
-	file := File{Name: path, Size: -1}
+	file := File{Name: path, Size: -1, Ahead: true}
 	info, err := os.Stat(path)
 	switch {
 	case path == Stdin:
@@ -31,7 +35,7 @@ func local(path string, stdin io.Reader) File {
 	default:
 		file.Open = func(context.Context) (io.ReadCloser, error) { return os.Open(path) }
 		if err == nil {
-			file.Size = info.Size()
+			file.Size, file.Ahead = info.Size(), false
 		}
 	}
 	return file
@@ -42,9 +46,9 @@ func Unreadable(damage error) File {
 	return File{Size: -1, Open: func(context.Context) (io.ReadCloser, error) { return nil, damage }}
 }
 
-func (f File) records(ctx context.Context) iter.Seq2[Record, error] {
+func (f File) records(ctx context.Context, desk *Desk) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		f.open(ctx, yield, func(file io.Reader) { read(ctx, f.Name, file, nil, (*elements.Reader).Next, yield) })
+		f.open(ctx, yield, func(file io.Reader) { read(ctx, f.Name, file, desk, nil, (*elements.Reader).Next, yield) })
 	}
 }
 

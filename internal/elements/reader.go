@@ -54,10 +54,11 @@ type Reader struct {
 	max   int // bytes of one element
 	chunk int // bytes to be held at least
 
-	buf  []byte // what has been read of src
-	pos  int    // buf[pos:] is not consumed yet
-	err  error  // why src gives no more; io.EOF at its end
-	line int    // of buf[pos]
+	buf   []byte // what has been read of src
+	pos   int    // buf[pos:] is not consumed yet
+	begun bool   // something was asked for
+	err   error  // why src gives no more; io.EOF at its end
+	line  int    // of buf[pos]
 
 	index int   // of the next element
 	place place // in the stream's structure
@@ -77,13 +78,14 @@ const (
 
 // NewReader reads from src; an element of more than max bytes is damage.
 func NewReader(src io.Reader, max int) *Reader {
-	return NewReaderHolding(src, max, 64<<10)
+	return NewReaderIn(make([]byte, 64<<10), src, max)
 }
 
-// NewReaderHolding is NewReader with room for at least so many bytes: the larger,
-// the fewer elements are met whose end is not held yet, and looked at twice.
-func NewReaderHolding(src io.Reader, max, chunk int) *Reader {
-	return &Reader{src: src, max: max, chunk: chunk, line: 1}
+// NewReaderIn is NewReader in room of the caller's, as long as elements are not too
+// long for it: the larger, the fewer are met whose end is not held yet, and looked
+// at twice.
+func NewReaderIn(room []byte, src io.Reader, max int) *Reader {
+	return &Reader{src: src, max: max, chunk: len(room), buf: room[:0], line: 1}
 }
 
 // Next gives the next element. The error is io.EOF at the end of the stream,
@@ -130,7 +132,8 @@ func (r *Reader) ScanBy(look func(held []byte) (end int)) (Element, error) {
 
 // next gives the next element, its end found by measure.
 func (r *Reader) next(measure func() (int, error)) (Element, error) {
-	if r.buf == nil {
+	if !r.begun {
+		r.begun = true
 		r.skipMark()
 	}
 	for !r.lost {

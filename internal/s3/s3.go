@@ -119,8 +119,9 @@ func regionOf(err error) string {
 
 func fileOf(client API, pause time.Duration, url URL, key string, size int64, tag string) archive.File {
 	return archive.File{
-		Name: scheme + url.Bucket + "/" + key,
-		Size: size,
+		Ahead: true,
+		Name:  scheme + url.Bucket + "/" + key,
+		Size:  size,
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
 			o := &object{ctx: ctx, client: client, pause: pause, bucket: url.Bucket, key: key, tag: tag}
 			if err := o.reopen(); err != nil {
