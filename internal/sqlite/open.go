@@ -63,7 +63,7 @@ type DB struct {
 //
 // ErrInUse: another process has it; ErrDamaged, ErrForeign; ErrFutureVersion
 // of the root: a newer Responder wrote it. A file that was not closed cleanly
-// is recovered, at the cost of reading its log (a few MB at most).
+// is recovered, at the cost of reading its log (16 MB, if nobody who only looks keeps it longer).
 func Open(path string, options Options) (*DB, error) {
 	db, err := open(path, options)
 	if err != nil {

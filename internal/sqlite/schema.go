@@ -145,9 +145,16 @@ func prepare(ctx context.Context, conn *sql.Conn, path string) error {
 	if mode != "wal" {
 		return fmt.Errorf("its file system cannot keep a WAL (journal mode stays %q)", mode)
 	}
-	// What a long log is cut back to, in bytes.
-	if _, err := conn.ExecContext(ctx, "PRAGMA journal_size_limit = 67108864"); err != nil {
-		return fmt.Errorf("limit the log: %w", err)
+	for _, pragma := range []string{
+		"PRAGMA journal_size_limit = 67108864", // what a long log is cut back to, in bytes
+		// When the log is folded into the file, in pages: 16 MB. Most bodies are gone
+		// by then, and the page of each is copied once for many.
+		"PRAGMA wal_autocheckpoint = 4000",
+		"PRAGMA cache_size = -16384", // in KB: some bodies on their way, and the indexes' pages
+	} {
+		if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			return fmt.Errorf("%s: %w", pragma, err)
+		}
 	}
 	for i, migration := range migrations[version:] {
 		if err := migrate(ctx, conn, migration, version+i+1); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/skycrafters/responder/internal/faults"
 )
@@ -75,8 +76,9 @@ func newWriter(path string) (_ *writer, err error) {
 }
 
 // run does a job inside a transaction and returns once that is committed. do
-// runs on another goroutine, but never while its caller does; what it changed
-// is undone if it gives an error, which run returns unwrapped. A ctx that ends
+// runs on another goroutine, but never while its caller does, and perhaps twice,
+// if the first time was undone; what it changed is undone if it gives an error,
+// which run returns unwrapped. A ctx that ends
 // before do has begun ends the wait; after that the outcome is waited for,
 // because otherwise nobody could tell it.
 func (w *writer) run(j *job) error {
@@ -126,16 +128,26 @@ func (w *writer) gather(first *job) []*job {
 }
 
 // commit runs the jobs in one transaction. An error is everybody's: nothing of
-// the group has happened.
+// the group has happened. That a job fails once it has changed something is rare:
+// only then are all run again, so that what it changed can be undone alone.
 func (w *writer) commit(group []*job) error {
 	w.tx.ctx = context.WithoutCancel(group[0].ctx) // the group outlives each of its callers
 	if err := w.tx.sync(slices.ContainsFunc(group, func(j *job) bool { return j.durable })); err != nil {
 		return err
 	}
+	err := w.attempt(group, w.tx.runPlain)
+	if errors.Is(err, errSpoilt) {
+		err = w.attempt(group, w.tx.runGuarded)
+	}
+	return err
+}
+
+// attempt is one transaction in which each job is run.
+func (w *writer) attempt(group []*job, run func(*job) error) error {
 	if _, err := w.tx.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	err := w.tx.runAll(group)
+	err := runAll(group, run)
 	if err == nil {
 		if _, err = w.tx.exec("COMMIT"); err == nil {
 			reached(group, "committed")
@@ -147,6 +159,20 @@ func (w *writer) commit(group []*job) error {
 	// if it failed for another reason, the next BEGIN tells.
 	_, _ = w.tx.exec("ROLLBACK")
 	return err
+}
+
+// runAll runs the jobs in turn. An error means that the transaction as a whole is lost.
+func runAll(group []*job, run func(*job) error) error {
+	for _, j := range group {
+		if j.err = j.ctx.Err(); j.err != nil {
+			continue
+		}
+		if err := run(j); err != nil {
+			return err
+		}
+	}
+	reached(group, "written")
+	return nil
 }
 
 // reached marks how far the jobs of a group have come.
@@ -178,6 +204,7 @@ type tx struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
 	synced     bool // whether commits wait for the disk now
+	changed    bool // whether statements may have changed something: one that fails may undo all
 }
 
 // sync says whether the commits from now on wait for the disk.
@@ -197,28 +224,32 @@ func (t *tx) sync(durable bool) error {
 	return nil
 }
 
-// runAll runs the jobs in turn, each as if alone. An error means that the
-// transaction as a whole is lost.
-func (t *tx) runAll(group []*job) error {
-	for _, j := range group {
-		if j.err = j.ctx.Err(); j.err != nil {
-			continue
-		}
-		if _, err := t.exec("SAVEPOINT job"); err != nil {
-			return err
-		}
-		faults.Point(j.what, "begun")
-		if j.err = j.do(t); j.err != nil {
-			if _, err := t.exec("ROLLBACK TO job"); err != nil {
-				return fmt.Errorf("%w (and undoing it: %w)", j.err, err)
-			}
-		}
-		if _, err := t.exec("RELEASE job"); err != nil {
-			return err
+// errSpoilt says that a job has failed and left changes in the transaction.
+var errSpoilt = errors.New("left changes of a job that failed")
+
+// runPlain runs a job that leaves nothing behind if it fails; errSpoilt if it does.
+func (t *tx) runPlain(j *job) error {
+	faults.Point(j.what, "begun")
+	t.changed = false
+	if j.err = j.do(t); j.err != nil && t.changed {
+		return errSpoilt
+	}
+	return nil
+}
+
+// runGuarded runs a job as if alone: if it fails, what it changed is undone.
+func (t *tx) runGuarded(j *job) error {
+	if _, err := t.exec("SAVEPOINT job"); err != nil {
+		return err
+	}
+	faults.Point(j.what, "begun")
+	if j.err = j.do(t); j.err != nil {
+		if _, err := t.exec("ROLLBACK TO job"); err != nil {
+			return fmt.Errorf("%w (and undoing it: %w)", j.err, err)
 		}
 	}
-	reached(group, "written")
-	return nil
+	_, err := t.exec("RELEASE job")
+	return err
 }
 
 // exec runs a statement and says how many rows it changed.
@@ -229,9 +260,11 @@ func (t *tx) exec(query string, args ...any) (rows int, err error) {
 	}
 	result, err := statement.ExecContext(t.ctx, args...)
 	if err != nil {
+		t.changed = true
 		return 0, err
 	}
 	n, err := result.RowsAffected()
+	t.changed = t.changed || n > 0
 	return int(n), err
 }
 
@@ -242,10 +275,11 @@ func (t *tx) query(scan func(*sql.Rows) error, query string, args ...any) error 
 		return err
 	}
 	rows, err := statement.QueryContext(t.ctx, args...)
-	if err != nil {
-		return err
+	if err == nil {
+		err = each(rows, scan)
 	}
-	return each(rows, scan)
+	t.changed = t.changed || err != nil || !strings.HasPrefix(query, "SELECT")
+	return err
 }
 
 // find runs a statement that gives at most one row, and says whether it did.

@@ -74,6 +74,54 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
+// Jobs are run once, but where one has failed and may have changed something:
+// then twice, and what it changed is undone alone.
+func TestGroupIsRunOnce(t *testing.T) {
+	const insert = `INSERT INTO secrets (name, current) VALUES (?, 'v')`
+	boom := errors.New("boom")
+	for name, c := range map[string]struct {
+		do    func(*tx) error
+		times int
+	}{
+		"does well":       {func(*tx) error { return nil }, 1},
+		"fails unchanged": {func(*tx) error { return boom }, 1},
+		"looks and fails": {func(tx *tx) error { _, err := tx.find(nil, `SELECT 1 WHERE 0`); return errors.Join(err, boom) }, 1},
+		"changes nothing, fails": {func(tx *tx) error {
+			_, err := tx.exec(`DELETE FROM secrets WHERE name = 'none'`)
+			return errors.Join(err, boom)
+		}, 1},
+		"changes and fails": {func(tx *tx) error { _, err := tx.exec(insert, "bad"); return errors.Join(err, boom) }, 2},
+		"returns and fails": {func(tx *tx) error {
+			var gone string
+			_, err := tx.find([]any{&gone}, insert+` RETURNING name`, "bad")
+			return errors.Join(err, boom)
+		}, 2},
+		"fails by a statement": {func(tx *tx) error { _, err := tx.exec(insert, nil); return err }, 2},
+		"fails by a look":      {func(tx *tx) error { var x string; _, err := tx.find([]any{&x}, `SELECT json('[')`); return err }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, times := openTemp(t), 0
+			before := func(tx *tx) error { times++; _, err := tx.exec(insert, "before"); return err }
+			after := func(tx *tx) error { _, err := tx.exec(insert, "after"); return err }
+			group := []*job{{ctx: t.Context(), do: before}, {ctx: t.Context(), do: c.do}, {ctx: t.Context(), do: after}}
+			if err := db.writer.commit(group); err != nil {
+				t.Fatal(err)
+			}
+			if group[0].err != nil || group[2].err != nil || (group[1].err == nil) != (name == "does well") {
+				t.Errorf("jobs gave %v, %v, %v", group[0].err, group[1].err, group[2].err)
+			}
+			if times != c.times {
+				t.Errorf("the jobs are run %d times, want %d", times, c.times)
+			}
+			for name, want := range map[string]bool{"before": true, "bad": false, "after": true} {
+				if _, err := db.Secrets().Get(t.Context(), name); (err == nil) != want {
+					t.Errorf("after the commit, secret %s: %v; want it there: %v", name, err, want)
+				}
+			}
+		})
+	}
+}
+
 // A full disk is everybody's error, loses nothing, and passes.
 func TestDiskFull(t *testing.T) {
 	db := openTemp(t)
