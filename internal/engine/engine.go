@@ -68,6 +68,7 @@ func New(rules []Rule, accounts map[string]map[string]any) *Engine {
 		x.add(int32(i), need)
 	}
 	e.envelope = b.envelope()
+	b.paths.expectUsual()
 	b.paths.done()
 	for _, t := range b.loops {
 		t.done()

@@ -78,7 +78,7 @@ func (f *frame) each(number int, of *value, holds test, wanted decided) decided 
 		element.element(unsafe.Slice(unsafe.StringData(of.text), len(of.text)))
 	default:
 		element.begin()
-		element.keep(0, *of)
+		element.put(0, *of)
 	}
 	switch holds(f) {
 	case ask:

@@ -25,8 +25,9 @@ type trie struct {
 // node is a place in a value. Its slot is its number.
 type node struct {
 	names names
-	items []int32 // slots of the elements of a list, 0 where nobody asks
-	below []int32 // slots of all that is next below it
+	usual []string // the members of an object there, in their usual order
+	items []int32  // slots of the elements of a list, 0 where nobody asks
+	below []int32  // slots of all that is next below it
 }
 
 func newTrie() *trie { return &trie{nodes: make([]node, 1), steps: make([]map[step]int32, 1)} }
@@ -62,7 +63,7 @@ func (t *trie) done() {
 		for s, slot := range steps {
 			n.below = append(n.below, slot)
 			if s.index < 0 {
-				entries = append(entries, named{s.key, hashText(s.key), slot})
+				entries = append(entries, named{key: s.key, hash: hashText(s.key), slot: slot})
 				continue
 			}
 			for len(n.items) <= s.index {
@@ -70,22 +71,26 @@ func (t *trie) done() {
 			}
 			n.items[s.index] = slot
 		}
+		expected := expecting(n.usual, entries)
 		n.names = newNames(entries)
+		n.names.expected = expected
 	}
 	t.steps = nil
 }
 
 // names finds the slot of a key: an open hash, never more than half full.
 type names struct {
-	table []named
-	shift uint8
+	table    []named
+	shift    uint8
+	expected []expected
 }
 
 // named is an entry. Slot 0 is none: a value is not below itself.
 type named struct {
-	key  string
-	hash uint64
-	slot int32
+	key    string
+	hash   uint64
+	slot   int32
+	behind int // the place behind it in expected; 0: it is not in there
 }
 
 func newNames(entries []named) names {
@@ -104,12 +109,12 @@ func newNames(entries []named) names {
 	return n
 }
 
-// find gives the slot of a key with that hash, 0 if there is none.
-func (n *names) find(key []byte, hash uint64) int32 {
+// find gives the entry of a key with that hash, one of slot 0 if there is none.
+func (n *names) find(key []byte, hash uint64) *named {
 	for i := int(hash >> n.shift); ; i = (i + 1) & (len(n.table) - 1) {
 		e := &n.table[i]
 		if e.slot == 0 || e.hash == hash && e.key == string(key) {
-			return e.slot
+			return e
 		}
 	}
 }

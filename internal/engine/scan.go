@@ -14,30 +14,40 @@ import (
 // responder.DecodeEvent takes, but for the form of the top, and keeps what that
 // gives: of duplicate keys the last, escapes undone, numbers as float64.
 //
-// It is used again and again and allocates nothing then, once its slots and its
-// room for undone escapes have grown to what events need.
+// Values are noted where they stand, and read when they are first asked for: most
+// are not. It is used again and again and allocates nothing then, once its room
+// for undone escapes has grown to what events need.
 type scan struct {
 	trie   *trie
 	raw    []byte
 	depth  int
-	slots  []value
-	kept   []uint32 // by slot: the round in which it was kept
-	met    []uint32 // by slot: the round in which its key was met
 	round  uint32
-	undone []byte // texts whose escapes are undone; what is in it stays where it is for the round
+	notes  []note  // by slot
+	values []value // by slot: what get has read
+	undone []byte  // texts whose escapes are undone; what is in it stays where it is for the round
+}
+
+// note says where the value of a slot stands. It has no pointers, so noting is
+// a few stores.
+type note struct {
+	from, to uint32
+	kept     uint32 // the round in which it was noted
+	read     uint32 // the round in which get has read it
+	met      uint32 // the round in which its key was met
+	kind     kind
+	escaped  bool
 }
 
 func newScan(t *trie) *scan {
 	n := len(t.nodes)
-	return &scan{trie: t, slots: make([]value, n), kept: make([]uint32, n), met: make([]uint32, n)}
+	return &scan{trie: t, notes: make([]note, n), values: make([]value, n)}
 }
 
 // begin forgets what was kept.
 func (s *scan) begin() {
 	s.undone = s.undone[:0]
 	if s.round++; s.round == 0 { // after four thousand million events
-		clear(s.kept)
-		clear(s.met)
+		clear(s.notes)
 		s.round = 1
 	}
 }
@@ -65,20 +75,42 @@ func (s *scan) element(json []byte) (end int) {
 	return s.value(0, 0)
 }
 
-// get is the value of a slot.
+// get is the value of a slot, once all is scanned.
 func (s *scan) get(slot int32) *value {
-	if s.kept[slot] != s.round {
-		return &nilValue
+	if s.notes[slot].read == s.round {
+		return &s.values[slot]
 	}
-	return &s.slots[slot]
+	return s.read(slot)
 }
 
 // nilValue is read-only.
 var nilValue value
 
-func (s *scan) keep(slot int32, v value) {
-	s.kept[slot] = s.round
-	s.slots[slot] = v
+// read makes the value of a slot of what was noted.
+func (s *scan) read(slot int32) *value {
+	n := &s.notes[slot]
+	if n.kept != s.round {
+		return &nilValue
+	}
+	v := value{kind: n.kind}
+	switch n.kind {
+	case isText:
+		v.text = s.plain(int(n.from)+1, int(n.to)-1, n.escaped)
+	case isObject, isList:
+		v.text = between(s.raw, int(n.from), int(n.to))
+	case isFloat:
+		f, _ := strconv.ParseFloat(between(s.raw, int(n.from), int(n.to)), 64) // number has checked it
+		v = floatValue(f)
+	}
+	s.put(slot, v)
+	return &s.values[slot]
+}
+
+// put gives a slot a value that does not stand in the bytes.
+func (s *scan) put(slot int32, v value) {
+	n := &s.notes[slot]
+	n.kept, n.read = s.round, s.round
+	s.values[slot] = v
 }
 
 // between is a part of the bytes as a text, without a copy: they stay as they
@@ -114,80 +146,68 @@ func (s *scan) value(i int, slot int32) int {
 	if i >= len(s.raw) {
 		return -1
 	}
-	switch c := s.raw[i]; c {
-	case '"':
-		end, escaped := s.text(i + 1)
-		if slot >= 0 && end >= 0 {
-			s.keep(slot, textValue(s.plain(i+1, end-1, escaped)))
-		}
-		return end
-	case '{', '[':
-		if s.depth++; s.depth > responder.MaxNesting {
-			return -1
-		}
-		var end int
-		if c == '{' {
-			end = s.object(i+1, slot)
-		} else {
-			end = s.list(i+1, slot)
-		}
-		s.depth--
-		if slot >= 0 && end >= 0 {
-			kind := isObject
-			if c == '[' {
-				kind = isList
-			}
-			s.keep(slot, value{kind: kind, text: between(s.raw, i, end)})
-		}
-		return end
-	case 't':
-		return s.word(i, "true", slot, value{kind: isTrue})
-	case 'f':
-		return s.word(i, "false", slot, value{kind: isFalse})
-	case 'n':
-		return s.word(i, "null", nobody, value{})
+	var end int
+	kind, escaped := isText, false
+	switch c := s.raw[i]; {
+	case c == '"':
+		end, escaped = s.text(i + 1)
+	case c == '{':
+		kind, end = isObject, s.object(i+1, slot)
+	case c == '[':
+		kind, end = isList, s.list(i+1, slot)
+	case c == 't':
+		kind, end = isTrue, s.word(i, "true")
+	case c == 'f':
+		kind, end = isFalse, s.word(i, "false")
+	case c == 'n':
+		kind, end = isNil, s.word(i, "null")
+	default:
+		kind, end = isFloat, s.number(i)
 	}
-	return s.number(i, slot)
+	if slot >= 0 && end >= 0 {
+		n := &s.notes[slot]
+		n.from, n.to, n.kept, n.kind, n.escaped = uint32(i), uint32(end), s.round, kind, escaped
+	}
+	return end
 }
 
-func (s *scan) word(i int, word string, slot int32, v value) int {
+func (s *scan) word(i int, word string) int {
 	end := i + len(word)
 	if end > len(s.raw) || string(s.raw[i:end]) != word {
 		return -1
-	}
-	if slot >= 0 {
-		s.keep(slot, v)
 	}
 	return end
 }
 
 // object is what follows a {.
 func (s *scan) object(i int, slot int32) int {
+	if s.depth++; s.depth > responder.MaxNesting {
+		return -1
+	}
 	var names *names
 	if slot >= 0 && len(s.trie.nodes[slot].names.table) > 0 {
 		names = &s.trie.nodes[slot].names
 	}
-	i = s.space(i)
-	if i < len(s.raw) && s.raw[i] == '}' {
+	if i = s.space(i); i < len(s.raw) && s.raw[i] == '}' {
+		s.depth--
 		return i + 1
 	}
-	for {
+	for next := 0; ; { // next is the member that usually comes now
 		if i >= len(s.raw) || s.raw[i] != '"' {
 			return -1
 		}
-		end, escaped := s.text(i + 1)
-		if end < 0 {
-			return -1
-		}
-		below := int32(nobody)
+		below, end := int32(nobody), -1
 		if names != nil {
-			below = s.find(names, i+1, end-1, escaped)
+			if below, end, next = names.expect(s.raw, i+1, next); below >= 0 {
+				s.meet(below)
+			}
 		}
-		i = s.space(end)
-		if i >= len(s.raw) || s.raw[i] != ':' {
-			return -1
+		if end < 0 {
+			if below, end, next = s.key(names, i+1, next); end < 0 {
+				return -1
+			}
 		}
-		if i = s.value(s.space(i+1), below); i < 0 {
+		if i = s.value(s.space(end), below); i < 0 {
 			return -1
 		}
 		i = s.space(i)
@@ -195,6 +215,7 @@ func (s *scan) object(i int, slot int32) int {
 		case i >= len(s.raw):
 			return -1
 		case s.raw[i] == '}':
+			s.depth--
 			return i + 1
 		case s.raw[i] != ',':
 			return -1
@@ -203,29 +224,54 @@ func (s *scan) object(i int, slot int32) int {
 	}
 }
 
-// find gives the slot of the key in raw[i:j], and forgets what an earlier value
-// of the same key has left there.
-func (s *scan) find(names *names, i, j int, escaped bool) int32 {
-	var slot int32
+// key is what follows the first quote of a key, up to the colon. It gives the
+// slot of the key's value and what usually comes behind that.
+func (s *scan) key(names *names, i, next int) (slot int32, end, behind int) {
+	end, escaped := s.text(i)
+	if end < 0 {
+		return nobody, -1, next
+	}
+	slot = nobody
+	if names != nil {
+		slot, next = s.find(names, i, end-1, escaped, next)
+	}
+	if end = s.space(end); end >= len(s.raw) || s.raw[end] != ':' {
+		return nobody, -1, next
+	}
+	return slot, end + 1, next
+}
+
+// find gives the slot of the key in raw[i:j], and what usually comes behind it.
+func (s *scan) find(names *names, i, j int, escaped bool, next int) (slot int32, behind int) {
+	e := (*named)(nil)
 	if escaped {
 		key := s.plain(i, j, true)
-		slot = names.find([]byte(key), hashText(key))
+		e = names.find([]byte(key), hashText(key))
 	} else {
-		slot = names.find(s.raw[i:j], hashBytes(s.raw, i, j))
+		e = names.find(s.raw[i:j], hashBytes(s.raw, i, j))
 	}
-	if slot == 0 {
-		return nobody
+	if e.slot == 0 {
+		return nobody, next
 	}
-	if s.met[slot] == s.round {
+	s.meet(e.slot)
+	if e.behind > 0 {
+		next = e.behind
+	}
+	return e.slot, next
+}
+
+// meet notes that a key is there, and forgets what an earlier value of the same
+// key has left there.
+func (s *scan) meet(slot int32) {
+	if s.notes[slot].met == s.round {
 		s.forget(slot)
 	}
-	s.met[slot] = s.round
-	return slot
+	s.notes[slot].met = s.round
 }
 
 // forget takes back what was kept at a slot and below it.
 func (s *scan) forget(slot int32) {
-	s.kept[slot], s.met[slot] = 0, 0
+	s.notes[slot] = note{}
 	for _, below := range s.trie.nodes[slot].below {
 		s.forget(below)
 	}
@@ -233,12 +279,15 @@ func (s *scan) forget(slot int32) {
 
 // list is what follows a [.
 func (s *scan) list(i int, slot int32) int {
+	if s.depth++; s.depth > responder.MaxNesting {
+		return -1
+	}
 	var items []int32
 	if slot >= 0 {
 		items = s.trie.nodes[slot].items
 	}
-	i = s.space(i)
-	if i < len(s.raw) && s.raw[i] == ']' {
+	if i = s.space(i); i < len(s.raw) && s.raw[i] == ']' {
+		s.depth--
 		return i + 1
 	}
 	for n := 0; ; n++ {
@@ -254,6 +303,7 @@ func (s *scan) list(i int, slot int32) int {
 		case i >= len(s.raw):
 			return -1
 		case s.raw[i] == ']':
+			s.depth--
 			return i + 1
 		case s.raw[i] != ',':
 			return -1
@@ -267,21 +317,32 @@ const (
 	highs = 0x8080808080808080
 )
 
+// marked has the highest bit of each byte set that a text does not simply go on
+// with: what is less than ' ', or a quote, which ^2 makes a ' ' while what is less
+// stays less; a backslash; and by one or the other, what is beyond ASCII. The lowest
+// byte that is marked is truly one of them: only bytes above it can have been lent
+// of; see "Hacker's Delight", 6-1.
+func marked(eight uint64) uint64 {
+	return ((eight ^ ones*2 - ones*(' '+1)) | (eight ^ ones*'\\' - ones)) & highs
+}
+
 // text is what follows a ": it ends behind the closing one. Eight bytes are
 // looked at at once.
 func (s *scan) text(i int) (end int, escaped bool) {
 	b := s.raw
 	for {
-		for i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := w^(ones*'"'), w^(ones*'\\')
-			// The lowest byte that is marked is truly one of them; see "Hacker's Delight", 6-1.
-			special := (w | (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
-			if special != 0 {
-				i += bits.TrailingZeros64(special) / 8
+		for i+16 <= len(b) {
+			here := b[i : i+16 : i+16] // so that its length and room are known
+			first, second := marked(binary.LittleEndian.Uint64(here)), marked(binary.LittleEndian.Uint64(here[8:]))
+			if first|second != 0 {
+				n := 64 + bits.TrailingZeros64(second)
+				if first != 0 {
+					n = bits.TrailingZeros64(first)
+				}
+				i += n / 8
 				break
 			}
-			i += 8
+			i += 16
 		}
 		if i >= len(b) {
 			return -1, false
@@ -310,26 +371,18 @@ func (s *scan) text(i int) (end int, escaped bool) {
 }
 
 // number checks a number's form and that a float64 holds it.
-func (s *scan) number(from int, slot int32) int {
+func (s *scan) number(from int) int {
 	i := from
-	digits := func() bool {
-		began := i
-		for i < len(s.raw) && '0' <= s.raw[i] && s.raw[i] <= '9' {
-			i++
-		}
-		return i > began
-	}
 	if s.raw[i] == '-' {
 		i++
 	}
-	if i < len(s.raw) && s.raw[i] == '0' {
-		i++
-	} else if !digits() {
+	whole := i
+	if i = s.digits(i); i == whole || s.raw[whole] == '0' && i > whole+1 {
 		return -1
 	}
 	if i < len(s.raw) && s.raw[i] == '.' {
-		i++
-		if !digits() {
+		point := i
+		if i = s.digits(i + 1); i == point+1 {
 			return -1
 		}
 	}
@@ -338,20 +391,24 @@ func (s *scan) number(from int, slot int32) int {
 		if i++; i < len(s.raw) && (s.raw[i] == '+' || s.raw[i] == '-') {
 			i++
 		}
-		if !digits() {
+		power := i
+		if i = s.digits(i); i == power {
 			return -1
 		}
 	}
 	const always = 300 // digits that a float64 holds, whatever they are
-	if slot < 0 && !exponent && i-from < always {
-		return i
+	if exponent || i-from >= always {
+		if _, err := strconv.ParseFloat(between(s.raw, from, i), 64); err != nil {
+			return -1
+		}
 	}
-	f, err := strconv.ParseFloat(between(s.raw, from, i), 64)
-	if err != nil {
-		return -1
-	}
-	if slot >= 0 {
-		s.keep(slot, floatValue(f))
+	return i
+}
+
+// digits is where digits end.
+func (s *scan) digits(i int) int {
+	for i < len(s.raw) && s.raw[i]-'0' <= 9 {
+		i++
 	}
 	return i
 }

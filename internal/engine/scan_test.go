@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/skycrafters/responder"
 )
@@ -95,6 +98,7 @@ var oddities = []string{
 	`{"a":01}`, `{"a":-}`, `{"a":-0}`, `{"a":1.}`, `{"a":.1}`, `{"a":1e}`, `{"a":1e+}`, `{"a":1E+2}`, `{"a":+1}`, `{"a":0x1}`, `{"a":1_000}`, `{"a":NaN}`, `{"a":9007199254740993}`, `{"a":true1}`, `{"a":nul}`, `{"a":TRUE}`, `{"a":t`,
 	`{"a"}`, `{"a":}`, `{a:1}`, `{'a':1}`, `{"a":1,}`, `{,}`, `{"a":1 "b":2}`, `{"a":[1,]}`, `{"a":[,1]}`, `{"a":[1 2]}`, `{"a":[}`, `{"a":1}}`, `{"a":1} x`, `{"a":1}{}`, `[]`, `[{}]`, `"a"`, ``, ` `, `{`, `{"a":1`, `{"a":"`, `{"a":[1`, `null`,
 	`{"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`, `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, `{"a":` + strings.Repeat(`{"a":`, 98) + `1` + strings.Repeat("}", 98) + `}`, strings.Repeat(`{"a":`, 10_000), `{"a":"` + strings.Repeat("[", 200) + `"}`,
+	`{"a":[` + strings.Repeat(`{},`, 150) + `1]}`, `{"a":[` + strings.Repeat(`[],`, 150) + `1]}`, `{"a":[` + strings.Repeat(`[{"a":1}],`, 150) + `1]}`,
 	`{"long_name_of_field":1,"long_name_of_Field":2,"long_name_2_of_field":3,"long_name_x_of_field":4}`, `{"a":{"a":{"a":1},"b":{"a":2}},"b":3}`, `{"list":[{"a":1},{"a":2},{"a":3}]}`, `{"":{"a":1}}`, `{"a\u0000":1,"a":2}`,
 	`{"a":"1234567"}`, `{"a":"12345678"}`, `{"a":"123456789012345\\"}`, `{"a":"` + strings.Repeat("x", 63) + "é" + `"}`,
 }
@@ -156,5 +160,19 @@ func BenchmarkScan(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.event(raw)
+	}
+}
+
+// TestMarked: each byte at each place among bytes that a text goes on with.
+func TestMarked(t *testing.T) {
+	for at := range 8 {
+		for c := range 256 {
+			text := []byte("a~ []!#z")
+			text[at] = byte(c)
+			lowest := bits.TrailingZeros64(marked(binary.LittleEndian.Uint64(text))) / 8
+			if plain := c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\'; plain != (lowest == 8) || !plain && lowest != at {
+				t.Errorf("%#x at %d: marked at %d", c, at, lowest)
+			}
+		}
 	}
 }

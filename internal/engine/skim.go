@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -87,7 +88,7 @@ func (e *envelope) record(f *frame, raw []byte) (end int, ok bool) {
 	const around = 512
 	s := f.event
 	s.begin()
-	s.raw, s.depth = raw, 1
+	s.raw, s.depth = raw[:min(len(raw), math.MaxInt32)], 1
 	i := s.space(0)
 	if e.whole || i == len(raw) || raw[i] != '{' {
 		return 0, false
@@ -96,14 +97,14 @@ func (e *envelope) record(f *frame, raw []byte) (end int, ok bool) {
 		return 0, false
 	}
 	service, _, _ := strings.Cut(f.text(e.eventSource), ".")
-	if f.text(e.eventName) == "" || s.met[e.within] == s.round || !isLabel(service) || 3*end+around > responder.MaxEventBytes { // as an event it may be too large
+	if f.text(e.eventName) == "" || s.notes[e.within].met == s.round || !isLabel(service) || 3*end+around > responder.MaxEventBytes { // as an event it may be too large
 		return end, false
 	}
 	account := f.text(e.recipient)
 	if account == "" {
 		account = f.text(e.owner)
 	}
-	put := func(at slot, text string) { s.keep(int32(at), textValue(text)) }
+	put := func(at slot, text string) { s.put(int32(at), textValue(text)) }
 	put(e.version, "0")
 	put(e.id, f.text(e.eventID))
 	put(e.detailType, detailType(f.text(e.eventType)))
@@ -111,7 +112,7 @@ func (e *envelope) record(f *frame, raw []byte) (end int, ok bool) {
 	put(e.account, account)
 	put(e.time, f.text(e.eventTime))
 	put(e.region, f.text(e.awsRegion))
-	s.keep(int32(e.resources), value{kind: isList, text: "[]"})
+	s.put(int32(e.resources), value{kind: isList, text: "[]"})
 	return end, true
 }
 
