@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"unicode"
@@ -88,23 +87,6 @@ func harmful(r rune) bool {
 		return false
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf) || r == 0x2028 || r == 0x2029
-}
-
-// isTerminal reports whether a stream of the app is a terminal that people are at.
-func isTerminal(stream any) bool {
-	if o, ok := stream.(*output); ok {
-		stream = o.to
-	}
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
 }
 
 // clean makes a text from outside harmless to a terminal: control characters

@@ -22,6 +22,7 @@ type progress struct {
 	what        string
 	began, last time.Time
 	n           int
+	shown       bool // the line stands there
 
 	read, total atomic.Int64 // bytes of files, as they are kept
 	weighed     atomic.Bool  // total is that of all files
@@ -36,17 +37,27 @@ func (a *app) progress(what string) *progress {
 	return p
 }
 
-// add counts.
+// add counts. What has been cleared away is shown again at once.
 func (p *progress) add(n int) {
 	before := p.n
 	p.n += n
 	if p.out == nil || p.n/64 == before/64 {
 		return
 	}
-	if now := p.now(); now.Sub(p.last) >= progressEvery {
-		p.last = now
-		fmt.Fprint(p.out, "\r\x1b[K"+p.line(now.Sub(p.began)))
+	if now := p.now(); now.Sub(p.last) >= progressEvery || !p.shown && p.last.After(p.began) {
+		p.last, p.shown = now, true
+		showProgress(p.out, p.line(now.Sub(p.began)))
 	}
+}
+
+// showProgress shows a line in the place of the one before, cut to what the
+// terminal shows: of one that is broken, a part would stay.
+func showProgress(terminal io.Writer, text string) {
+	width := 100 // of one that does not say
+	if columns := columns(terminal); columns > 0 {
+		width = columns - 1
+	}
+	fmt.Fprint(terminal, "\r\x1b[K"+line(text, width))
 }
 
 // line is what is shown.
@@ -109,7 +120,8 @@ func (w weighing) Read(b []byte) (int, error) {
 
 // clear takes the line away, before something else is printed.
 func (p *progress) clear() {
-	if p.out != nil && p.last.After(p.began) {
+	if p.shown {
+		p.shown = false
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
 }

@@ -26,9 +26,6 @@ func (a *app) fleetProgress(total int) *fleetProgress {
 	return p
 }
 
-// progressWidth keeps the line from wrapping on most terminals.
-const progressWidth = 100
-
 // tell shows how far the regions have come.
 func (p *fleetProgress) tell(r forwarders.Result) {
 	if r.Did == forwarders.NotBegun && r.Stack.State != "" {
@@ -46,7 +43,7 @@ func (p *fleetProgress) tell(r forwarders.Result) {
 	for _, region := range slices.Sorted(maps.Keys(p.underWay)) {
 		text += " · " + region + " " + p.underWay[region]
 	}
-	fmt.Fprint(p.out, "\r\x1b[K"+line(text, progressWidth))
+	showProgress(p.out, text)
 }
 
 // clear takes the line away, before something else is printed.

@@ -162,7 +162,7 @@ func (t replayText) tellFlows(flows []flowReport) {
 		}
 		fmt.Fprintf(t.stdout, "  %-28s %s\n", f.Flow, strings.Join(words, " · "))
 		for _, s := range f.Steps {
-			words := []string{fmt.Sprintf("%d times", s.Would)}
+			words := []string{count(s.Would, "time")}
 			for _, guard := range slices.Sorted(maps.Keys(s.Held)) {
 				words = append(words, p.yellow(fmt.Sprintf("%d held back by %s", s.Held[guard], guard)))
 			}

@@ -35,7 +35,9 @@ func (r *replay) take(ctx context.Context, p *portion) error {
 		}
 		for _, f := range j.findings {
 			r.seen.add(j, f)
-			r.progress.clear()
+			if !r.summaryOnly {
+				r.progress.clear()
+			}
 			if err := r.teller.finding(j, f); err != nil {
 				return err
 			}
@@ -134,9 +136,19 @@ func (t replayText) finding(j judged, f responder.Finding) error {
 		return nil
 	}
 	p := t.paint()
-	_, err := fmt.Fprintf(t.stdout, "%s %s  %-28s %s  %s\n", p.severity(f.Severity), moment(j.at), f.Rule, line(f.Message, 70), p.faint(place(j.record)))
+	what, where := p.severity(f.Severity)+" "+moment(j.at)+"  ", place(j.record)
+	if whole := fmt.Sprintf("%s%-28s %s  %s", what, f.Rule, line(f.Message, 70), p.faint(where)); t.fits(whole) {
+		_, err := fmt.Fprintln(t.stdout, whole)
+		return err
+	}
+	fmt.Fprintln(t.stdout, what+f.Rule)
+	t.tell(under, line(f.Message, 200), uncoloured)
+	_, err := fmt.Fprintln(t.stdout, under+p.faint(where)) // whole, for whoever takes it over
 	return err
 }
+
+// under is where what belongs to a severity stands on a terminal that is narrow.
+const under = "    "
 
 func moment(t time.Time) string {
 	if t.IsZero() {
@@ -168,23 +180,42 @@ func (t replayText) end(report replayReport) error {
 	if report.Seconds > 0 && report.Events > 0 {
 		told += fmt.Sprintf(" · %.0f events/s", float64(report.Events+report.Skipped)/report.Seconds)
 	}
-	fmt.Fprintln(t.stdout, p.bold(told))
+	t.tell("", told, p.bold)
 	for _, rule := range report.Rules {
-		fmt.Fprintf(t.stdout, "%s %7d  %-28s first %s  last %s\n", p.severity(rule.Severity), rule.Hits, rule.Rule, moment(rule.First), moment(rule.Last))
-		if rule.Histogram != nil {
-			fmt.Fprintf(t.stdout, "%19s%s  %s\n", "", rule.Histogram.bars(), p.faint(rule.Histogram.scale()))
-		}
-		for _, most := range []struct {
-			what string
-			of   []common
-		}{{"by", rule.Actors}, {"from", rule.Addresses}} {
-			if len(most.of) > 0 {
-				fmt.Fprintf(t.stdout, "%19s%s\n", "", p.faint(line(most.what+" "+listed(most.of), 120)))
-			}
-		}
+		t.tellRule(rule)
 	}
 	t.tellFlows(report.Flows)
 	return nil
+}
+
+// tellRule tells what was seen of a rule.
+func (t replayText) tellRule(rule ruleReport) {
+	p := t.paint()
+	indent := "                   "
+	what, when := fmt.Sprintf("%s %7d  ", p.severity(rule.Severity), rule.Hits), fmt.Sprintf("first %s  last %s", moment(rule.First), moment(rule.Last))
+	if whole := fmt.Sprintf("%s%-28s %s", what, rule.Rule, when); t.fits(whole) {
+		fmt.Fprintln(t.stdout, whole)
+	} else {
+		indent = under
+		fmt.Fprintln(t.stdout, what+rule.Rule)
+		t.tell(indent, when, uncoloured)
+	}
+	if h := rule.Histogram; h != nil {
+		if whole := indent + h.bars() + "  " + p.faint(h.scale()); t.fits(whole) {
+			fmt.Fprintln(t.stdout, whole)
+		} else {
+			fmt.Fprintln(t.stdout, indent[:max(0, min(len(indent), columns(t.stdout)-len(h.Hits)))]+h.bars())
+			t.tell(indent, h.scale(), p.faint)
+		}
+	}
+	for _, most := range []struct {
+		what string
+		of   []common
+	}{{"by", rule.Actors}, {"from", rule.Addresses}} {
+		if len(most.of) > 0 {
+			t.tell(indent, line(most.what+" "+listed(most.of), 120), p.faint)
+		}
+	}
 }
 
 // listed gives "ann (3), bob (1)".

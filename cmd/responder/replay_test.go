@@ -249,6 +249,27 @@ func TestProgressTellsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// TestProgressStays: what findings and complaints take away comes back behind them.
+func TestProgressStays(t *testing.T) {
+	var shown bytes.Buffer
+	now := time.Unix(0, 0)
+	p := &progress{out: &shown, now: func() time.Time { return now }, what: "records", began: now, last: now}
+	p.clear()
+	p.add(64)
+	if shown.Len() > 0 {
+		t.Errorf("shown at once, or taken away before: %q", shown.String())
+	}
+	now = now.Add(progressEvery)
+	p.add(64)
+	p.add(64) // too soon after the other
+	p.clear()
+	p.clear()
+	p.add(64)
+	if got, want := shown.String(), "\r\x1b[K128 records · 427/s"+"\r\x1b[K"+"\r\x1b[K256 records · 853/s"; got != want {
+		t.Errorf("shown %q, want %q", got, want)
+	}
+}
+
 func TestReplayFlows(t *testing.T) {
 	c := newCLI(t)
 	c.write("rules.yml", "rules:\n  All: {when: 'true', resources: ['event.id']}\n")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,37 +107,59 @@ func (a *app) listRuns(ctx context.Context, s *store, q responder.RunQuery) erro
 	if err != nil {
 		return s.told(err)
 	}
-	p, widest, asks := a.paint(), 0, false
+	if a.format == "json" {
+		for _, r := range page.Runs {
+			if err := a.printJSON(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	asks := false
+	tell := a.runLines(page.Runs)
 	for _, r := range page.Runs {
-		widest = max(widest, visible(line(r.Flow, 28)))
-	}
-	for _, r := range page.Runs {
-		if a.format == "json" {
-			err = a.printJSON(r)
-		} else {
-			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s %s %-*s  %s\n", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State), widest, line(r.Flow, 28), aboutRun(r)+a.asides(r))
-		}
-		if err == nil && a.format == "text" && r.State == responder.RunAwaitingApproval {
-			asks, err = true, a.listQuestions(ctx, s, r.ID)
-		}
-		if err != nil {
-			return err
+		tell(r)
+		if r.State == responder.RunAwaitingApproval {
+			asks = true
+			if err := a.listQuestions(ctx, s, r.ID); err != nil {
+				return err
+			}
 		}
 	}
-	if a.format == "text" {
-		more := ""
-		if page.Next != "" {
-			more = ", and there are more (--max, --since)"
-		}
-		if asks {
-			more += "; `responder runs approve ID`, or deny, answers what is asked"
-		}
-		if _, err := fmt.Fprintf(a.stdout, "%s%s\n", count(len(page.Runs), "run"), more); err != nil {
-			return err
-		}
-		return a.tellHalts(ctx, s)
+	more := ""
+	if page.Next != "" {
+		more = ", and there are more (--max, --since)"
 	}
-	return err
+	if asks {
+		more += "; `responder runs approve ID`, or deny, answers what is asked"
+	}
+	a.tell("", count(len(page.Runs), "run")+more, uncoloured)
+	return a.tellHalts(ctx, s)
+}
+
+// runLines gives what tells of a run in a list of some: in columns, the last of
+// which is broken where a terminal ends; or, on one that leaves it no room, with flow
+// and what the run is about below.
+func (a *app) runLines(runs []responder.RunSummary) func(responder.RunSummary) {
+	const room = 30
+	p, flow := a.paint(), 0
+	for _, r := range runs {
+		flow = max(flow, visible(line(r.Flow, 28)))
+	}
+	head := func(r responder.RunSummary) string {
+		return fmt.Sprintf("%s  %s  %s %s", shortID(r.ID), r.Created.UTC().Format(time.DateTime), p.severity(r.Severity), a.state(r.State))
+	}
+	about := func(r responder.RunSummary) string { return aboutRun(r) + a.asides(r) }
+	lead := func(r responder.RunSummary) string {
+		return fmt.Sprintf("%s %-*s  ", head(r), flow, line(r.Flow, 28))
+	}
+	if slices.ContainsFunc(runs, func(r responder.RunSummary) bool { return !a.fits(lead(r) + strings.Repeat(" ", room)) }) {
+		return func(r responder.RunSummary) {
+			fmt.Fprintln(a.stdout, strings.TrimRight(head(r), " "))
+			a.tell("  ", line(r.Flow, 28)+" · "+about(r), uncoloured)
+		}
+	}
+	return func(r responder.RunSummary) { a.hang(lead(r), about(r)) }
 }
 
 // listQuestions tells what a run asks.
@@ -147,9 +170,7 @@ func (a *app) listQuestions(ctx context.Context, s *store, id string) error {
 	}
 	for _, path := range dispatch.Open(run) {
 		q := run.Steps[path].Approval
-		if _, err := fmt.Fprintf(a.stdout, "  asks at step %s until %s: %s\n", path, moment(q.Until), line(q.Text, 200)); err != nil {
-			return err
-		}
+		a.tell("  ", fmt.Sprintf("asks at step %s until %s: %s", path, moment(q.Until), line(q.Text, 200)), uncoloured)
 	}
 	return nil
 }

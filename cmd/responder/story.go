@@ -38,7 +38,7 @@ func (a *app) tellSummary(s summary, mode responder.Mode) {
 		note = "(dry: nothing is sent)"
 	}
 	gap := "\n"
-	if room := lineWidth - len([]rune(text)) - len(note); room >= 2 {
+	if room := a.lineWidth() - len([]rune(text)) - len(note); room >= 2 {
 		gap = strings.Repeat(" ", room)
 	}
 	fmt.Fprintf(a.stdout, "%s%s%s\n", p.bold(text), gap, p.faint(note))

@@ -5,8 +5,15 @@ import (
 	"strings"
 )
 
-// lineWidth is what long texts are broken at.
-const lineWidth = 79
+// lineWidth is what long texts are broken at: 79 characters, or what a narrower
+// terminal shows.
+func (a *app) lineWidth() int {
+	const usual = 79
+	if width := columns(a.stdout); width > 0 {
+		return min(usual, width)
+	}
+	return usual
+}
 
 // fact tells what something is, under a name, in lines that stand under each other.
 func (a *app) fact(indent, name, text string) {
@@ -17,7 +24,7 @@ func (a *app) fact(indent, name, text string) {
 func (a *app) factIn(colour func(string) string, indent, name, text string) {
 	lead := fmt.Sprintf("%s%-10s ", indent, name)
 	rest := strings.Repeat(" ", visible(lead))
-	for i, row := range rows(clean(text), lineWidth-visible(lead)) {
+	for i, row := range rows(clean(text), a.lineWidth()-visible(lead)) {
 		if i > 0 {
 			lead = rest
 		}
@@ -27,7 +34,7 @@ func (a *app) factIn(colour func(string) string, indent, name, text string) {
 
 // wrapped tells a text in lines that begin alike.
 func (a *app) wrapped(indent, mark, text string) {
-	for _, row := range rows(text, lineWidth-visible(indent+mark)) {
+	for _, row := range rows(text, a.lineWidth()-visible(indent+mark)) {
 		fmt.Fprintln(a.stdout, strings.TrimRight(indent+mark+row, " "))
 	}
 }
