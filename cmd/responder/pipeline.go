@@ -36,7 +36,7 @@ func eventsQueue(db *sqlite.DB) *sqlite.Queue {
 }
 
 func findingsQueue(db *sqlite.DB) *sqlite.Queue {
-	return db.Queue("findings", sqlite.QueueOptions{Visibility: visibility, MaxReceives: maxReceives})
+	return db.Queue("findings", sqlite.QueueOptions{Visibility: visibility, MaxReceives: maxReceives, Derived: true})
 }
 
 // pipeline is ingest, detect and dispatch on one embedded store.

@@ -4,10 +4,11 @@
 //
 // What a call has reported as done survives a killed process and, as far as
 // the disk keeps its word, a power cut: the file is in WAL mode with
-// synchronous=FULL. Receive, Ack and Release alone do not wait for the disk: a
-// power cut may undo the last of them, and then messages come again, which "at
-// least once" allows anyway. What is undone is always the newest; an Ack is
-// never kept without what was written before it.
+// synchronous=FULL. Receive, Ack and Release do not wait for the disk, nor does
+// a Send of what is derived (QueueOptions): a power cut may undo the last of
+// them, and then messages come again, which "at least once" allows anyway. What
+// is undone is always the newest; an Ack is never kept without what was written
+// before it, nor a run without the finding that it comes of.
 //
 // All changes go through one connection that commits those waiting at the same
 // moment together, so that concurrent senders share one fsync. Reads have

@@ -20,6 +20,12 @@ var (
 type QueueOptions struct {
 	Visibility  time.Duration // how long a delivery is hidden from others; 0: 30 s
 	MaxReceives int           // deliveries without an Ack before a message is dead; 0: no bound
+
+	// Derived says that what is sent comes of what the file holds and lets go of
+	// later, as findings come of events that are acknowledged after them. Then
+	// Send does not wait for the disk: a power cut that undoes it undoes, too, all
+	// that came after, and it comes of the same once more.
+	Derived bool
 }
 
 // Queue is a queue with its dead letters. A Send costs one shared commit; a
@@ -52,8 +58,11 @@ func (q *Queue) Send(ctx context.Context, messages ...responder.Message) error {
 		}
 	}
 	if len(taken) > 0 {
-		err := q.db.write(ctx, "send to "+q.name, func(tx *tx) error { return q.put(tx, taken...) })
-		if err != nil {
+		write := q.db.write
+		if q.options.Derived {
+			write = q.db.writeSoon
+		}
+		if err := write(ctx, "send to "+q.name, func(tx *tx) error { return q.put(tx, taken...) }); err != nil {
 			return failed("send to "+q.name, err)
 		}
 		q.gate.ring()

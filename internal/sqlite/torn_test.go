@@ -135,6 +135,69 @@ func TestFaultTorn(t *testing.T) {
 	})
 }
 
+// What comes of a message is not lost with it: wherever the log ends, an event
+// is there as long as its finding, which nobody waits for, is not.
+func TestFaultTornBetweenQueues(t *testing.T) {
+	const sent = 40
+	path := newPath(t)
+	db := openAt(t, path, time.Now)
+	queues := func(db *sqlite.DB) (events, findings *sqlite.Queue) {
+		return db.Queue("events", sqlite.QueueOptions{}), db.Queue("findings", sqlite.QueueOptions{Derived: true})
+	}
+	events, findings := queues(db)
+	var texts []string
+	for n := range sent {
+		texts = append(texts, fmt.Sprintf("%04d %s", n, bytes.Repeat([]byte("x"), 300)))
+	}
+	send(t, events, texts...)
+	laid := len(takeImage(t, path)["-wal"]) // this much is on the disk
+	for range sent / 5 {
+		batch, err := events.Receive(t.Context(), 5, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range batch {
+			send(t, findings, string(d.Body))
+		}
+		if err := events.Ack(t.Context(), batch...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := takeImage(t, path)
+	dice := rand.New(rand.NewPCG(1, 4))
+	moved := map[int]bool{}
+	for range 20 {
+		cut := whole.with("-wal", func(data []byte) []byte { return data[:laid+dice.IntN(len(data)-laid)] })
+		db, err := sqlite.Open(cut.lay(t), sqlite.Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := map[string]bool{}
+		found := 0
+		events, findings := queues(db)
+		for _, q := range []*sqlite.Queue{events, findings} {
+			deliveries, err := q.Receive(t.Context(), 10*sent, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range deliveries {
+				there[string(d.Body)] = true
+			}
+			if q == findings {
+				found = len(deliveries)
+			}
+		}
+		if len(there) != sent {
+			t.Errorf("%d of %d events are there, themselves or as findings", len(there), sent)
+		}
+		moved[found] = true
+		closed(t, db)
+	}
+	if len(moved) < 5 {
+		t.Errorf("the log was cut at %d different moments only", len(moved))
+	}
+}
+
 // opened opens files and says how many messages they hold, which must be the
 // first that were sent, each once. What is refused must be left as it was.
 func opened(t *testing.T, files image) (n int, err error) {

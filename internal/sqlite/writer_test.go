@@ -185,6 +185,37 @@ func TestSync(t *testing.T) {
 	}
 }
 
+// Who waits for the disk.
+func TestWaitsForTheDisk(t *testing.T) {
+	db, ctx := openTemp(t), t.Context()
+	message, now := responder.Message{Body: []byte("x")}, time.Now()
+	events, findings := db.Queue("events", QueueOptions{}), db.Queue("findings", QueueOptions{Derived: true})
+	run := &responder.Run{V: 1, ID: "r", Due: now, Created: now, Updated: now, Finding: responder.Finding{Event: []byte("{}")}}
+	var held []responder.Delivery
+	for _, c := range []struct {
+		what  string
+		waits bool
+		do    func() error
+	}{
+		{"Send", true, func() error { return events.Send(ctx, message, message, message) }},
+		{"Receive", false, func() (err error) { held, err = events.Receive(ctx, 3, 0); return err }},
+		{"Send of what is derived", false, func() error { return findings.Send(ctx, message) }},
+		{"Bury", true, func() error { return events.Bury(ctx, held[0], "cause") }},
+		{"Release", false, func() error { return events.Release(ctx, held[1], 0) }},
+		{"Redrive", true, func() error { _, err := events.Redrive(ctx); return err }},
+		{"Ack", false, func() error { return events.Ack(ctx, held[2]) }},
+		{"Create", true, func() error { return db.Runs().Create(ctx, run) }},
+		{"Save", true, func() error { db.writer.tx.synced = false; return db.Runs().Save(ctx, run) }},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		if db.writer.tx.synced != c.waits {
+			t.Errorf("%s waits for the disk: %v, want %v", c.what, db.writer.tx.synced, c.waits)
+		}
+	}
+}
+
 // What runs often walks an index, and sorts nothing.
 func TestQueryPlans(t *testing.T) {
 	db := openTemp(t)
