@@ -78,15 +78,15 @@ func (a *app) tellPaces(paces []detect.Pace) error {
 		}
 		switch {
 		case len(p.Why) > 0:
-			fmt.Fprintf(a.stdout, "%s: the event is decoded for %s\n", p.Rule, strings.Join(p.Why, ", "))
+			a.tell("", fmt.Sprintf("%s: the event is decoded for %s", p.Rule, strings.Join(p.Why, ", ")), uncoloured)
 		case p.Every:
-			fmt.Fprintf(a.stdout, "%s: judged for every event, for it can be true of any; add what must be so, such as action == \"iam:CreateUser\"\n", p.Rule)
+			a.tell("", p.Rule+`: judged for every event, for it can be true of any; add what must be so, such as action == "iam:CreateUser"`, uncoloured)
 		default:
 			fast++
 		}
 	}
 	if a.format != "json" {
-		fmt.Fprintf(a.stdout, "%d of %s: judged by an event's bytes, and only where they can be true\n", fast, count(len(paces), "rule"))
+		a.tell("", fmt.Sprintf("%d of %s: judged by an event's bytes, and only where they can be true", fast, count(len(paces), "rule")), uncoloured)
 	}
 	return nil
 }
