@@ -2,9 +2,12 @@ package sqlite
 
 import "sync"
 
-// gate tells those who wait for a queue that a message may be there for them.
+// gate tells those who wait for a queue that a message may be there for them,
+// and lets them look one after the other: who comes second sees what is left,
+// which is often nothing, and does not have to write to learn it.
 type gate struct {
-	mu      sync.Mutex
+	look    sync.Mutex // held while somebody looks and claims
+	mu      sync.Mutex // guards changed
 	changed chan struct{} // closed, and replaced, at each ring
 }
 

@@ -48,7 +48,11 @@ type DB struct {
 	lock   *lock   // nil if read-only
 	writer *writer // nil if read-only
 	read   *sql.DB
-	next   *sql.Stmt // on read: when the first message of a queue is visible
+
+	// What is asked all the time, compiled; on read.
+	next   *sql.Stmt // when the first message of a queue is visible
+	run    *sql.Stmt
+	secret *sql.Stmt
 
 	closed chan struct{} // closed by Close
 	close  func() error  // closes once, and says the same each time
@@ -141,8 +145,16 @@ func openReadOnly(path string, options Options) (_ *DB, err error) {
 
 // prepareReads compiles what is asked all the time.
 func (db *DB) prepareReads() (err error) {
-	db.next, err = db.read.Prepare(`SELECT min(visible_at) FROM messages WHERE queue = ?`)
-	return err
+	for query, into := range map[string]**sql.Stmt{
+		`SELECT min(visible_at) FROM messages WHERE queue = ?`:        &db.next,
+		`SELECT payload FROM runs WHERE id = ?`:                       &db.run,
+		`SELECT current, previous, until FROM secrets WHERE name = ?`: &db.secret,
+	} {
+		if *into, err = db.read.Prepare(query); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newDB(path string, options Options) *DB {

@@ -22,23 +22,17 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]res
 	defer patience.Stop()
 	for {
 		changed := q.gate.wait()
-		next, err := q.nearest(ctx)
+		deliveries, next, err := q.look(ctx, max)
 		if err != nil {
 			return nil, failed("receive from "+q.name, err)
 		}
-		if next <= 0 {
-			deliveries, err := q.claim(ctx, max)
-			if err != nil {
-				return nil, failed("receive from "+q.name, err)
-			}
-			if len(deliveries) > 0 {
-				return deliveries, nil
-			}
+		if len(deliveries) > 0 {
+			return deliveries, nil
 		}
 		switch {
 		case wait <= 0:
 			return nil, nil
-		case next <= 0: // somebody was quicker, or only the dead were left: look again
+		case next <= 0: // only the dead were left: look again
 			continue
 		}
 		ready := time.NewTimer(next)
@@ -56,6 +50,18 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]res
 			return nil, failed("receive from "+q.name, err)
 		}
 	}
+}
+
+// look delivers up to max messages. If there are none, it says in how long the
+// next one will be deliverable; not above 0: perhaps now.
+func (q *Queue) look(ctx context.Context, max int) (deliveries []responder.Delivery, next time.Duration, err error) {
+	q.gate.look.Lock()
+	defer q.gate.look.Unlock()
+	if next, err = q.nearest(ctx); err != nil || next > 0 {
+		return nil, next, err
+	}
+	deliveries, err = q.claim(ctx, max)
+	return deliveries, next, err
 }
 
 // nearest says in how long a message will be deliverable; not above 0: now.

@@ -86,7 +86,7 @@ func (s *Runs) Create(ctx context.Context, run *responder.Run) error {
 // Get implements responder.RunStore.
 func (s *Runs) Get(ctx context.Context, id string) (*responder.Run, error) {
 	var payload []byte
-	err := s.db.read.QueryRowContext(ctx, `SELECT payload FROM runs WHERE id = ?`, id).Scan(&payload)
+	err := s.db.run.QueryRowContext(ctx, id).Scan(&payload)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = responder.ErrNotFound
 	}

@@ -26,7 +26,7 @@ func (db *DB) Secrets() *Secrets { return &Secrets{db} }
 func (s *Secrets) Get(ctx context.Context, name string) (responder.Secret, error) {
 	var current, previous string
 	var until sql.NullInt64
-	err := s.db.read.QueryRowContext(ctx, `SELECT current, previous, until FROM secrets WHERE name = ?`, name).Scan(&current, &previous, &until)
+	err := s.db.secret.QueryRowContext(ctx, name).Scan(&current, &previous, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = responder.ErrNotFound
 	}
