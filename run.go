@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -81,6 +82,7 @@ type Run struct {
 	Token   string       `json:"token"`   // names the attempt that wrote this version
 	Flow    FlowSnapshot `json:"flow"`
 	Finding Finding      `json:"finding"`
+	Account string       `json:"account,omitempty"` // the event's; "": it names none, or the run is from before this was noted
 	Undoes  *Undoing     `json:"undoes,omitempty"`  // nil unless the run puts back what another one did
 	Gathers *Gathering   `json:"gathers,omitempty"` // nil unless the run tells in the place of notices that a limit left out
 	Warns   *Warning     `json:"warns,omitempty"`   // nil unless the run tells that a guard keeps its flow from repairing
@@ -250,7 +252,7 @@ type RunSummary struct {
 func (r *Run) Summary() RunSummary {
 	return RunSummary{
 		ID: r.ID, Flow: r.Flow.Name, Rule: r.Finding.Rule, Severity: r.Finding.Severity,
-		State: r.State, Mode: r.Mode, Title: r.Finding.Title, About: about(r.Finding.Resources), Account: accountOf(r.Finding.Event), Cause: r.Cause,
+		State: r.State, Mode: r.Mode, Title: r.Finding.Title, About: about(r.Finding.Resources), Account: cmp.Or(r.Account, accountOf(r.Finding.Event)), Cause: r.Cause,
 		Created: r.Created, Updated: r.Updated, Due: r.Due, FailedSteps: r.FailedSteps(), HeldBack: r.HeldBack(),
 	}
 }

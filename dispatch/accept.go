@@ -13,8 +13,9 @@ import (
 // job is a run to carry on.
 type job struct {
 	id    string
-	run   *responder.Run // as just created; nil: to be read
-	woken bool           // by a wake, not by its finding
+	run   *responder.Run  // as just created; nil: to be read
+	event responder.Event // the run's, if it was just created
+	woken bool            // by a wake, not by its finding
 }
 
 // accept makes what a message tells durable, and gives the runs to carry on.
@@ -71,6 +72,7 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 		Token:   d.Token(),
 		Flow:    flow.snapshot(),
 		Finding: finding,
+		Account: event.Account(),
 		Mode:    d.Mode,
 		State:   responder.RunRunning,
 		Due:     now.Add(d.Lease), // if this worker dies before it has taken the lease
@@ -108,5 +110,5 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 	}
 	d.Observe(run)
 	d.Logger.Debug().Str("run", run.ID).Str("flow", flow.Name).Str("rule", finding.Rule).Msg("run created")
-	return job{id: run.ID, run: run}, fault{}
+	return job{id: run.ID, run: run, event: event}, fault{}
 }

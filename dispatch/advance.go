@@ -51,7 +51,7 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		}
 		return d.unpark(ctx, j, run)
 	}
-	w, err := d.worker(run)
+	w, err := d.worker(run, j.event)
 	if err != nil { // written by another version, in words this one does not know
 		parked := settle(run, Decision{End: responder.RunParked, Cause: cleanText(err.Error())}, now)
 		return quiet(d.save(ctx, parked))

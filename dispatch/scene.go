@@ -18,10 +18,11 @@ type scene struct {
 	script    script
 }
 
-func (d *Dispatcher) scene(run *responder.Run) (scene, error) {
-	event, err := responder.DecodeEvent(run.Finding.Event)
-	if err != nil {
-		return scene{}, err
+func (d *Dispatcher) scene(run *responder.Run, event responder.Event) (_ scene, err error) {
+	if event.Body == nil {
+		if event, err = responder.DecodeEvent(run.Finding.Event); err != nil {
+			return scene{}, err
+		}
 	}
 	script, err := d.scripts.of(run.Flow)
 	if err != nil {

@@ -20,8 +20,10 @@ type worker struct {
 	haltedBy string    // why no repair is tried, as last read; "": none was found
 }
 
-func (d *Dispatcher) worker(run *responder.Run) (*worker, error) {
-	scene, err := d.scene(run)
+// worker readies a worker for a run, of whose event is what is known of it
+// already: nothing, if it is zero.
+func (d *Dispatcher) worker(run *responder.Run, event responder.Event) (*worker, error) {
+	scene, err := d.scene(run, event)
 	if err != nil {
 		return nil, err
 	}
