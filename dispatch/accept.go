@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/internal/lang"
@@ -13,12 +12,26 @@ import (
 // job is a run to carry on.
 type job struct {
 	id    string
-	run   *responder.Run  // as just created; nil: to be read
-	event responder.Event // the run's, if it was just created
-	woken bool            // by a wake, not by its finding
+	run   *responder.Run // new, and not stored yet; nil: to be read
+	about subject        // of a new run
+	woken bool           // by a wake, not by its finding
 }
 
-// accept makes what a message tells durable, and gives the runs to carry on.
+// subject is what a finding is about: read-only, and shared by its runs.
+type subject struct {
+	event responder.Event
+	env   map[string]any // as lang.FindingEnv gives it
+}
+
+func (d *Dispatcher) subject(f responder.Finding) (subject, error) {
+	event, err := responder.DecodeEvent(f.Event)
+	if err != nil {
+		return subject{}, err
+	}
+	return subject{event, lang.FindingEnv(f, event, d.Accounts())}, nil
+}
+
+// accept gives the runs to carry on for what a message tells.
 func (d *Dispatcher) accept(ctx context.Context, body []byte) ([]job, fault) {
 	bell, err := responder.DecodeBell(body)
 	switch {
@@ -32,9 +45,9 @@ func (d *Dispatcher) accept(ctx context.Context, body []byte) ([]job, fault) {
 	return d.found(ctx, *bell.Finding)
 }
 
-// found creates the runs of a finding. One that exists is carried on.
+// found gives the runs of a finding, those that exist and those that are to.
 func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]job, fault) {
-	event, err := responder.DecodeEvent(finding.Event)
+	about, err := d.subject(finding)
 	if err != nil {
 		return nil, fault{err: fmt.Errorf("finding of rule %s: %w", finding.Rule, err), dead: true}
 	}
@@ -42,47 +55,63 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 	if len(flows) == 0 {
 		return nil, fault{}
 	}
-	env := lang.FindingEnv(finding, event, d.Accounts())
 	var jobs []job
+	var met []string // ids of runs that are there
 	for _, flow := range flows {
-		wanted, err := flow.wants(env)
+		wanted, err := flow.wants(about.env)
 		if err == nil && !wanted {
 			continue
 		}
-		j, f := d.create(ctx, flow, finding, event, env, err)
+		j, f := d.create(ctx, flow, finding, about, err)
 		if f.err != nil {
 			return jobs, f
 		}
 		jobs = append(jobs, j)
+		if j.run == nil {
+			met = append(met, j.id)
+		}
 	}
-	if slices.ContainsFunc(jobs, func(j job) bool { return j.run == nil }) {
-		d.Repeated(finding)
+	if len(met) > 0 {
+		d.Repeated(finding, met)
 	}
 	return jobs, fault{}
 }
 
-// create stores a new run. One whose flow's condition could not be judged is
-// stored as failed, so that the finding is seen. One that a cooldown suppresses
-// is stored, too: each finding gives its runs.
-func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, event responder.Event, env map[string]any, unjudged error) (job, fault) {
-	now := d.now()
+// create makes a new run, unless it is there already. It is stored for the first
+// time by whoever carries it on: before anything of it leaves, and at the latest
+// when it rests. One whose flow's condition could not be judged has failed, so
+// that the finding is seen. One that a cooldown suppresses is made, too: each
+// finding gives its runs.
+//
+// That it is not there yet is looked up first: what is counted for it would else
+// be counted once more where an event comes again. Of two who make it at the same
+// time one finds out when it is stored.
+func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder.Finding, about subject, unjudged error) (job, fault) {
+	id, now := finding.RunID(flow.Name), d.now()
+	failed := func(err error) (job, fault) {
+		return job{}, fault{err: fmt.Errorf("run %s of flow %s: %w", id, flow.Name, err)}
+	}
+	switch there, err := d.exists(ctx, id); {
+	case err != nil:
+		return failed(err)
+	case there:
+		return job{id: id}, fault{}
+	}
 	run := &responder.Run{
 		V:       1,
-		ID:      finding.RunID(flow.Name),
-		Token:   d.Token(),
+		ID:      id,
 		Flow:    flow.snapshot(),
 		Finding: finding,
-		Account: event.Account(),
+		Account: about.event.Account(),
 		Mode:    d.Mode,
 		State:   responder.RunRunning,
-		Due:     now.Add(d.Lease), // if this worker dies before it has taken the lease
 		Steps:   map[string]*responder.StepState{},
 		Created: now,
 		Updated: now,
 	}
 	var err error
-	if run.CausedBy, err = d.origin(ctx, event, run.ID); err != nil {
-		return job{}, fault{err: fmt.Errorf("run %s of flow %s: %w", run.ID, flow.Name, err)}
+	if run.CausedBy, err = d.origin(ctx, about.event, id); err != nil {
+		return failed(err)
 	}
 	if flow.Timeout > 0 {
 		run.Deadline = now.Add(flow.Timeout)
@@ -91,24 +120,13 @@ func (d *Dispatcher) create(ctx context.Context, flow *loaded, finding responder
 	case unjudged != nil:
 		run = settle(run, Decision{End: responder.RunFailed, Cause: fmt.Sprintf("the flow's if: %v", unjudged)}, now)
 	case flow.cooldown != nil:
-		there, n, err := d.cool(ctx, flow, run.ID, env, now)
-		switch {
-		case err != nil:
-			return job{}, fault{err: fmt.Errorf("run %s of flow %s: %w", run.ID, flow.Name, err)}
-		case there:
-			return job{id: run.ID}, fault{}
-		case n > 0:
+		n, err := d.suppressed(ctx, flow, id, about.env, now)
+		if err != nil {
+			return failed(err)
+		}
+		if n > 0 {
 			run = flow.cooldown.suppress(run, n, now)
 		}
 	}
-	err = d.Runs.Create(ctx, run)
-	switch {
-	case errors.Is(err, responder.ErrExists):
-		return job{id: run.ID}, fault{}
-	case err != nil:
-		return job{}, fault{fmt.Errorf("create run %s of flow %s: %w", run.ID, flow.Name, err), errors.Is(err, responder.ErrTooLarge)}
-	}
-	d.Observe(run)
-	d.Logger.Debug().Str("run", run.ID).Str("flow", flow.Name).Str("rule", finding.Rule).Msg("run created")
-	return job{id: run.ID, run: run, event: event}, fault{}
+	return job{id: id, run: run, about: about}, fault{}
 }

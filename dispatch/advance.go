@@ -16,23 +16,34 @@ const earlyBy = time.Minute
 // advance carries a run on as far as it goes now. nil means that the run is
 // stored at rest, or is in the hands of another worker.
 func (d *Dispatcher) advance(ctx context.Context, j job) error {
-	run := j.run
-	if run == nil {
-		var err error
-		run, err = d.Runs.Get(ctx, j.id)
-		if errors.Is(err, responder.ErrUndecodable) {
-			if !j.woken { // its run is there: what is due of it the sweep sees to
-				d.Logger.Warn().Str("run", j.id).Err(err).Msg("a finding's run is there, but cannot be decoded")
-				return nil
-			}
-			return d.park(ctx, j.id, err)
+	if j.run != nil {
+		err := d.carryOn(ctx, j, j.run)
+		if !errors.Is(err, responder.ErrExists) {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("run %s: %w", j.id, err)
-		}
+		d.Repeated(j.run.Finding, []string{j.id}) // the same finding in other hands, which were quicker
 	}
+	run, err := d.Runs.Get(ctx, j.id)
+	switch {
+	case errors.Is(err, responder.ErrUndecodable) && j.woken:
+		return d.park(ctx, j.id, err)
+	case errors.Is(err, responder.ErrUndecodable): // its run is there: what is due of it the sweep sees to
+		d.Logger.Warn().Str("run", j.id).Err(err).Msg("a finding's run is there, but cannot be decoded")
+		return nil
+	case err != nil:
+		return fmt.Errorf("run %s: %w", j.id, err)
+	}
+	return d.carryOn(ctx, j, run)
+}
+
+// carryOn is advance of a run that is known. ErrExists: it is new, and somebody
+// else has stored it meanwhile.
+func (d *Dispatcher) carryOn(ctx context.Context, j job, run *responder.Run) error {
 	now := d.now()
-	if run.State.Ended() {
+	switch {
+	case run.State.Ended() && run.Version == 0:
+		return d.save(ctx, run)
+	case run.State.Ended():
 		return d.unpark(ctx, j, run)
 	}
 	if run.Lease.After(now) {
@@ -51,7 +62,7 @@ func (d *Dispatcher) advance(ctx context.Context, j job) error {
 		}
 		return d.unpark(ctx, j, run)
 	}
-	w, err := d.worker(run, j.event)
+	w, err := d.worker(run, j.about)
 	if err != nil { // written by another version, in words this one does not know
 		parked := settle(run, Decision{End: responder.RunParked, Cause: cleanText(err.Error())}, now)
 		return quiet(d.save(ctx, parked))
@@ -100,13 +111,20 @@ func quiet(err error) error {
 }
 
 // save stores a run under a new token, even if ctx is over: what was done is
-// not to be forgotten because somebody stopped waiting for it.
+// not to be forgotten because somebody stopped waiting for it. Of a new run
+// nothing was done: its finding comes again. ErrExists: a new one is there.
 func (d *Dispatcher) save(ctx context.Context, run *responder.Run) error {
-	ctx, cancel := aftermath(ctx)
+	store, what := d.Runs.Save, "save"
+	bounded, cancel := aftermath(ctx)
+	if run.Version == 0 {
+		cancel()
+		store, what = d.Runs.Create, "create"
+		bounded, cancel = context.WithTimeout(ctx, storeTimeout)
+	}
 	defer cancel()
 	run.Token, run.Updated = d.Token(), d.now()
-	if err := d.Runs.Save(ctx, run); err != nil {
-		return fmt.Errorf("save run %s: %w", run.ID, err)
+	if err := store(bounded, run); err != nil {
+		return fmt.Errorf("%s run %s: %w", what, run.ID, err)
 	}
 	d.Observe(run)
 	return nil

@@ -374,7 +374,7 @@ func TestNotItsLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	for lease, want := range map[time.Time]bool{epoch.Add(time.Hour): true, epoch: false, {}: false} {
-		holder, err := w.dispatcher().worker(run, responder.Event{})
+		holder, err := w.dispatcher().worker(run, subject{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,23 +40,12 @@ func (c *cooldown) key(flow string, env map[string]any) (string, error) {
 	return "cooldown/" + flow + "/" + hex.EncodeToString(sum[:]), nil
 }
 
-// cool reports whether a run is there already, which no cooldown concerns any
-// more: counting it again could begin a window for nothing. Else n is as
-// suppressed gives it.
-func (d *Dispatcher) cool(ctx context.Context, flow *loaded, id string, env map[string]any, now time.Time) (there bool, n int, err error) {
-	if there, err = d.exists(ctx, id); err != nil || there {
-		return there, 0, err
-	}
-	n, err = d.suppressed(ctx, flow, id, env, now)
-	return false, n, err
-}
-
 // suppressed counts a finding under its flow's cooldown: 0 lets it through, else
 // it is the n-th since one was, as far as is counted. The same finding again is
 // let through again. A window is fixed: it ends `for` after the finding that was
 // let through. Where the cooldown cannot be judged, it keeps nothing quiet.
 //
-// It costs two writes to the counters, and a read of the store before them.
+// It costs two writes to the counters.
 func (d *Dispatcher) suppressed(ctx context.Context, flow *loaded, id string, env map[string]any, now time.Time) (int, error) {
 	key, err := flow.cooldown.key(flow.Name, env)
 	if err != nil {

@@ -40,12 +40,12 @@ type Config struct {
 
 	// Who is told what happens: nobody, where nil. They are called by many
 	// goroutines at once, and must not change what they are shown.
-	Observe   func(*responder.Run)    // every stored state of a run
-	Attempted func(AttemptReport)     // an attempt is over
-	Held      func(HeldReport)        // a guard held a step back
-	Warned    func(responder.Warning) // people are told that a guard keeps a flow from repairing; once for each, or again if a worker died over it
-	Repeated  func(responder.Finding) // a finding met runs of its own, made before
-	Parked    func(run string)        // a run that cannot be decoded was put by; again at each try
+	Observe   func(*responder.Run)                     // every stored state of a run
+	Attempted func(AttemptReport)                      // an attempt is over
+	Held      func(HeldReport)                         // a guard held a step back
+	Warned    func(responder.Warning)                  // people are told that a guard keeps a flow from repairing; once for each, or again if a worker died over it
+	Repeated  func(f responder.Finding, runs []string) // a finding met runs of its own, made before
+	Parked    func(run string)                         // a run that cannot be decoded was put by; again at each try
 }
 
 // AttemptReport is what there is to tell of an attempt of a step, or of a look
@@ -136,7 +136,7 @@ func New(c Config) (*Dispatcher, error) {
 		c.Warned = func(responder.Warning) {}
 	}
 	if c.Repeated == nil {
-		c.Repeated = func(responder.Finding) {}
+		c.Repeated = func(responder.Finding, []string) {}
 	}
 	if c.Parked == nil {
 		c.Parked = func(string) {}
@@ -153,9 +153,9 @@ func New(c Config) (*Dispatcher, error) {
 func (d *Dispatcher) now() time.Time { return d.Now().UTC().Round(0) }
 
 // Handle takes deliveries of the findings queue: each finding becomes a run of
-// every flow that is for it, each wake carries on the run it names. All
-// findings are made durable before the first step is done. What it does not
-// name as a failure is taken care of and can be acknowledged.
+// every flow that is for it, each wake carries on the run it names. A run is
+// stored before anything of it leaves. What Handle does not name as a failure is
+// taken care of and can be acknowledged; the rest comes again.
 //
 // It returns two seconds before the deadline of ctx, if there is one; runs that
 // are not at rest then are rung for again.
@@ -180,7 +180,12 @@ func (d *Dispatcher) Handle(ctx context.Context, deliveries []responder.Delivery
 	for n, c := range claims {
 		f, woken := &faults[c.delivery], accepted[c.delivery][c.job].woken
 		f.err = errors.Join(f.err, errs[n])
-		f.dead = f.dead || woken && errors.Is(errs[n], responder.ErrNotFound) // its run is long forgotten
+		switch {
+		case woken && errors.Is(errs[n], responder.ErrNotFound): // its run is long forgotten
+			f.dead = true
+		case !woken && errors.Is(errs[n], responder.ErrTooLarge): // also without what its steps were given
+			f.dead = true
+		}
 	}
 
 	failures := make([]responder.Failure, 0)

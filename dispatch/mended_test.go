@@ -131,11 +131,20 @@ type marking struct {
 	clock *clock
 }
 
+func (m marking) Create(ctx context.Context, run *responder.Run) error {
+	m.mark(run)
+	return m.Runs.Create(ctx, run)
+}
+
 func (m marking) Save(ctx context.Context, run *responder.Run) error {
+	m.mark(run)
+	return m.Runs.Save(ctx, run)
+}
+
+func (m marking) mark(run *responder.Run) {
 	if state := run.Steps["0.0"]; state != nil && underWay(state) {
 		m.clock.Advance(time.Second)
 	}
-	return m.Runs.Save(ctx, run)
 }
 
 // A wait in one branch ends in time though another branch's attempt is under

@@ -394,7 +394,7 @@ func TestNoticesCrash(t *testing.T) {
 				}
 			}
 			if !died {
-				if k < 20 {
+				if k < 16 {
 					t.Errorf("only %d points", k)
 				}
 				break

@@ -42,7 +42,7 @@ func (p Previewing) Notices(flow responder.Flow, finding responder.Finding) ([]P
 		Flows: func() *Flows { return p.Flows }, Accounts: func() map[string]map[string]any { return p.Accounts },
 		Catalogue: p.Catalogue, Now: func() time.Time { return p.Now },
 	}}
-	w, err := d.worker(run, responder.Event{})
+	w, err := d.worker(run, subject{})
 	if err != nil {
 		return nil, err
 	}

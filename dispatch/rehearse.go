@@ -109,12 +109,11 @@ func (f *Flows) as(repairs responder.Repairs) *Flows {
 // one of a name, one after the other. Each begins when the event happened. Counters stay from one finding to the next:
 // cooldowns and limits are those of all that is rehearsed.
 func (r *Rehearsal) Rehearse(ctx context.Context, finding responder.Finding, only string) ([]Rehearsed, error) {
-	event, err := responder.DecodeEvent(finding.Event)
+	about, err := r.d.subject(finding)
 	if err != nil {
 		return nil, fmt.Errorf("finding of rule %s: %w", finding.Rule, err)
 	}
-	env := lang.FindingEnv(finding, event, r.d.Accounts())
-	began, dated := event.Time()
+	began, dated := about.event.Time()
 	if !dated {
 		began = r.Seen
 	}
@@ -124,7 +123,7 @@ func (r *Rehearsal) Rehearse(ctx context.Context, finding responder.Finding, onl
 			continue
 		}
 		r.Advance(began) // flows go side by side
-		one, err := r.flow(ctx, flow, finding, event, env)
+		one, err := r.flow(ctx, flow, finding, about)
 		if err != nil {
 			return all, fmt.Errorf("flow %s: %w", flow.Name, err)
 		}
@@ -134,16 +133,16 @@ func (r *Rehearsal) Rehearse(ctx context.Context, finding responder.Finding, onl
 }
 
 // flow goes through one flow, if its condition lets it.
-func (r *Rehearsal) flow(ctx context.Context, flow *loaded, finding responder.Finding, event responder.Event, env map[string]any) (Rehearsed, error) {
+func (r *Rehearsal) flow(ctx context.Context, flow *loaded, finding responder.Finding, about subject) (Rehearsed, error) {
 	out := Rehearsed{Flow: flow.Flow}
 	if flow.condition != nil {
-		out.If = flow.condition.Explain(env)
+		out.If = flow.condition.Explain(about.env)
 	}
-	wanted, err := flow.wants(env)
+	wanted, err := flow.wants(about.env)
 	if err == nil && !wanted {
 		return out, nil
 	}
-	j, f := r.d.create(ctx, flow, finding, event, env, err)
+	j, f := r.d.create(ctx, flow, finding, about, err)
 	switch {
 	case f.err != nil:
 		return out, f.err
@@ -153,11 +152,11 @@ func (r *Rehearsal) flow(ctx context.Context, flow *loaded, finding responder.Fi
 	}
 	r.fences = map[string]fence{}
 	r.calls.forget()
-	if out.Run, err = r.play(ctx, j.id); err != nil {
+	if out.Run, err = r.play(ctx, j); err != nil {
 		return out, err
 	}
-	out.Cooldown = flow.window(out.Run, env)
-	out.Guards = r.d.guards.report(out.Run, flow.Flow, event, r.Seen)
+	out.Cooldown = flow.window(out.Run, about.env)
+	out.Guards = r.d.guards.report(out.Run, flow.Flow, about.event, r.Seen)
 	out.Steps, err = r.steps(ctx, out.Run, flow.Flow)
 	return out, err
 }
@@ -175,10 +174,13 @@ func (l *loaded) window(run *responder.Run, env map[string]any) *Window {
 	return w
 }
 
-// play carries a run on to its end. What is waited for comes at once.
-func (r *Rehearsal) play(ctx context.Context, id string) (*responder.Run, error) {
+// play carries a new run on to its end. What is waited for comes at once.
+func (r *Rehearsal) play(ctx context.Context, j job) (*responder.Run, error) {
+	if err := r.d.advance(ctx, j); err != nil {
+		return nil, err
+	}
 	for {
-		run, err := r.Runs.Get(ctx, id)
+		run, err := r.Runs.Get(ctx, j.id)
 		if err != nil || run.State.Ended() {
 			return run, err
 		}
@@ -188,10 +190,10 @@ func (r *Rehearsal) play(ctx context.Context, id string) (*responder.Run, error)
 		if next := Next(run, r.d.now()); next.Until.After(r.d.now()) {
 			r.Advance(next.Until)
 		}
-		if err := r.d.advance(ctx, job{id: id}); err != nil {
+		if err := r.d.advance(ctx, job{id: j.id}); err != nil {
 			return nil, err
 		}
-		after, err := r.Runs.Get(ctx, id)
+		after, err := r.Runs.Get(ctx, j.id)
 		switch {
 		case err != nil:
 			return nil, err

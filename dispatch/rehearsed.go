@@ -11,7 +11,7 @@ import (
 
 // steps says what there is to say of the steps that a run has come to.
 func (r *Rehearsal) steps(ctx context.Context, run *responder.Run, flow responder.Flow) (map[string]RehearsedStep, error) {
-	w, err := r.d.worker(run, responder.Event{})
+	w, err := r.d.worker(run, subject{})
 	if err != nil {
 		return nil, err
 	}

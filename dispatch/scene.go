@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
-	"github.com/skycrafters/responder/internal/lang"
 )
 
 // scene is what stays the same while a worker carries on a run: the event,
@@ -18,9 +17,9 @@ type scene struct {
 	script    script
 }
 
-func (d *Dispatcher) scene(run *responder.Run, event responder.Event) (_ scene, err error) {
-	if event.Body == nil {
-		if event, err = responder.DecodeEvent(run.Finding.Event); err != nil {
+func (d *Dispatcher) scene(run *responder.Run, about subject) (_ scene, err error) {
+	if about.env == nil {
+		if about, err = d.subject(run.Finding); err != nil {
 			return scene{}, err
 		}
 	}
@@ -30,9 +29,9 @@ func (d *Dispatcher) scene(run *responder.Run, event responder.Event) (_ scene, 
 	}
 	return scene{
 		catalogue: d.Catalogue,
-		event:     event,
-		finding:   lang.FindingEnv(run.Finding, event, d.Accounts()),
-		document:  originalDocument(run.Finding, event, run.Created),
+		event:     about.event,
+		finding:   about.env,
+		document:  originalDocument(run.Finding, about.event, run.Created),
 		script:    script,
 	}, nil
 }

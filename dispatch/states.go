@@ -23,10 +23,14 @@ func RunMoves() []Move[responder.RunState] {
 	const none, running, waiting, asking = responder.RunState(""), responder.RunRunning, responder.RunWaiting, responder.RunAwaitingApproval
 	type states = []responder.RunState
 	return []Move[responder.RunState]{
-		{states{none}, running, byWorker, "a finding is for the flow"},
+		{states{none}, running, byWorker, "a finding is for the flow, and an attempt is to be made"},
+		{states{none}, waiting, byWorker, "the same, and nothing is to be done until `due`"},
+		{states{none}, asking, byWorker, "the same, and a question to people is open"},
+		{states{none}, responder.RunSucceeded, byWorker, "the same, and no step acts: their conditions are false, or all is dry"},
+		{states{none}, responder.RunParked, byWorker, "the same, but the flow is halted, or disabled meanwhile"},
 		{states{none}, running, byPerson, "runs again one that has ended, or undoes one"},
 		{states{none}, running, byWorker, "a limit of an hour, or the breaker, keeps a flow from repairing: it tells of that"},
-		{states{none}, responder.RunFailed, byWorker, "the flow's `if` cannot be judged"},
+		{states{none}, responder.RunFailed, byWorker, "the flow's `if` cannot be judged, or what its first step is to be given cannot be evaluated"},
 		{states{none}, responder.RunSuppressed, byWorker, "a cooldown keeps the finding quiet"},
 		{states{none}, waiting, byWorker, "a flow's notices are beyond their limit: it tells of them once the window is over"},
 		{states{waiting, asking}, running, byWorker, "something is due, and an attempt is to be made"},

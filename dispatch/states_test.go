@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/skycrafters/responder"
+	"github.com/skycrafters/responder/internal/memory"
 )
 
 // moves are pairs of states that were seen: "running → waiting".
@@ -251,9 +252,9 @@ func TestRunMoves(t *testing.T) {
 		"approvers: {cli: true}, sequential: [wait: 10s, {approve: {text: t, for: 1m}, on_timeout: [wait: 1m]}]", "approvers: {cli: true}, sequential: [{approve: {text: t, for: 1m}, on_timeout: fail}]",
 		"approvers: {cli: true}, sequential: [veto: {text: t, for: 40s}, wait: 1m]", "approvers: {cli: true}, sequential: [veto: {text: t, for: 1m}]",
 		"approvers: {cli: true}, sequential: [veto: {text: t, for: 1m}, SendSlack: {}]", "approvers: {cli: true}, sequential: [{approve: {text: t, for: 1m}, if: rule == rule}, wait: 1m]",
-		"sequential: [wait: 1m]", "sequential: [wait: 1m, {SendSlack: {}, if: rule, on_error: stop}]", "sequential: [check: {}]", "parallel: [{check: {}}, {wait: 1m}]",
+		"sequential: [wait: 1m]", "sequential: [{SendSlack: {}, if: false}]", "sequential: [remediate: {}]", "sequential: [wait: 1m, {SendSlack: {}, if: rule, on_error: stop}]", "sequential: [check: {}]", "parallel: [{check: {}}, {wait: 1m}]",
 	} {
-		for _, what := range []string{"nothing", "flow off", "cancel", "cancel in the air", "no", "down"} {
+		for _, what := range []string{"nothing", "flow off", "halted", "cancel", "cancel in the air", "no", "down"} {
 			for _, when := range []time.Duration{0, 30 * time.Second} {
 				aRun(t, seen, "flows: [{name: f, rule: UnauthorizedInstanceCreated, repairs: live, "+flow+"}]", what, when)
 			}
@@ -275,6 +276,13 @@ func aRun(t *testing.T, seen moves, flows, what string, when time.Duration) {
 	}
 	w.config.Observe = watch
 	ctx := context.Background()
+	if what == "halted" {
+		halts := &memory.Halts{}
+		if err := halts.Halt(ctx, responder.Halt{By: "ann", At: w.clock.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		w.config.Halts = halts
+	}
 	cancel := func() {
 		page, err := w.runs.List(ctx, responder.RunQuery{})
 		if err != nil {

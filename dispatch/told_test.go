@@ -33,7 +33,7 @@ func (a *audience) listen(c *Config) {
 			a.attempts = append(a.attempts, fmt.Sprintf("%s %s verify=%v %v %v", r.Action, r.Kind, r.Verify, r.Took, r.Err))
 		})
 	}
-	c.Repeated = func(responder.Finding) { note(func() { a.repeated++ }) }
+	c.Repeated = func(responder.Finding, []string) { note(func() { a.repeated++ }) }
 	c.Parked = func(id string) { note(func() { a.parked = append(a.parked, id) }) }
 }
 

@@ -20,10 +20,10 @@ type worker struct {
 	haltedBy string    // why no repair is tried, as last read; "": none was found
 }
 
-// worker readies a worker for a run, of whose event is what is known of it
-// already: nothing, if it is zero.
-func (d *Dispatcher) worker(run *responder.Run, event responder.Event) (*worker, error) {
-	scene, err := d.scene(run, event)
+// worker readies a worker for a run. What the run is about is made out here if it
+// is not known: zero.
+func (d *Dispatcher) worker(run *responder.Run, about subject) (*worker, error) {
+	scene, err := d.scene(run, about)
 	if err != nil {
 		return nil, err
 	}

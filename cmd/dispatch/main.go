@@ -138,7 +138,7 @@ func newHandler(host lambdas.Host, p ports) (lambda.Handler, error) {
 		Attempted:   func(a dispatch.AttemptReport) { timeAttempt(p.metrics, a) },
 		Held:        func(h dispatch.HeldReport) { p.metrics.Count(metrics.Held, h.Guard, 1) },
 		Warned:      func(responder.Warning) { p.metrics.Count(metrics.Warnings, "", 1) },
-		Repeated:    func(responder.Finding) { p.metrics.Count(metrics.Duplicates, "", 1) },
+		Repeated:    func(responder.Finding, []string) { p.metrics.Count(metrics.Duplicates, "", 1) },
 		Parked:      func(string) { countEnd(p.metrics, responder.RunParked) },
 	})
 	if err != nil {

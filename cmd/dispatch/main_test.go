@@ -134,6 +134,10 @@ func TestDispatchBuries(t *testing.T) {
 // noStore is a run store that is out of order.
 type noStore struct{ responder.RunStore }
 
+func (noStore) Get(context.Context, string) (*responder.Run, error) {
+	return nil, errors.New("throttled")
+}
+
 func (noStore) Create(context.Context, *responder.Run) error {
 	return errors.New("throttled")
 }

@@ -41,6 +41,8 @@ func (c *counting) one() {
 
 func (c *counting) event(detect.Outcome) { c.one() }
 
+func (c *counting) met(responder.Finding, []string) {}
+
 func (c *counting) run(r *responder.Run) {
 	if r.State.Ended() {
 		c.one()

@@ -23,8 +23,9 @@ import (
 // silent observes nothing.
 type silent struct{}
 
-func (silent) event(detect.Outcome) {}
-func (silent) run(*responder.Run)   {}
+func (silent) event(detect.Outcome)            {}
+func (silent) run(*responder.Run)              {}
+func (silent) met(responder.Finding, []string) {}
 
 func benchPipeline(b *testing.B) (*app, *pipeline) {
 	b.Helper()
@@ -59,7 +60,7 @@ func benchPipelineWith(b *testing.B, o benchOptions) (*app, *pipeline) {
 			b.Error(err)
 		}
 	})
-	p, err := a.newPipeline(pipelineOptions{db: db, runs: db.Runs(), definitions: definitions, mode: o.mode, skipWaits: true, observer: o.watch, log: zerolog.Nop()})
+	p, err := a.newPipeline(pipelineOptions{db: db, definitions: definitions, mode: o.mode, skipWaits: true, observer: o.watch, log: zerolog.Nop()})
 	if err != nil {
 		b.Fatal(err)
 	}

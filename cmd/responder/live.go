@@ -55,25 +55,25 @@ func (l *live) run(r *responder.Run) {
 		}
 		return
 	}
-	if l.heading(r) {
+	if l.heading(r.Finding) {
 		l.tellChain(r, len(flowsFor(l.pipeline.definitions.Load(), r.Finding.Rule)) > 1)
 	}
 }
 
 // met tells of a finding that came again.
-func (l *live) met(r *responder.Run) {
-	if l.format == "text" && l.heading(r) {
+func (l *live) met(f responder.Finding) {
+	if l.format == "text" && l.heading(f) {
 		l.tellNoRun(seenBefore)
 	}
 }
 
-// heading tells of a run's finding; false if its event cannot be read.
-func (l *live) heading(r *responder.Run) bool {
-	event, err := responder.DecodeEvent(r.Finding.Event)
+// heading tells of a finding; false if its event cannot be read.
+func (l *live) heading(f responder.Finding) bool {
+	event, err := responder.DecodeEvent(f.Event)
 	if err != nil {
 		fmt.Fprintln(l.stderr, "responder:", clean(err.Error()))
 		return false
 	}
-	l.tellFinding(r.Finding, event, l.pipeline.definitions.Load().Rules.Accounts)
+	l.tellFinding(f, event, l.pipeline.definitions.Load().Rules.Accounts)
 	return true
 }

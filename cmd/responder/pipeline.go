@@ -54,7 +54,6 @@ type pipeline struct {
 // pipelineOptions is what a pipeline is made of.
 type pipelineOptions struct {
 	db          *sqlite.DB
-	runs        responder.RunStore // the database's, or one around it
 	definitions *wiring.Definitions
 	mode        responder.Mode
 	skipWaits   bool
@@ -63,10 +62,11 @@ type pipelineOptions struct {
 	log         zerolog.Logger
 }
 
-// observer is told what becomes of events. It is called by many goroutines.
+// observer is told what becomes of events, as detect and dispatch tell it. It is called by many goroutines.
 type observer interface {
 	event(detect.Outcome)
 	run(*responder.Run)
+	met(finding responder.Finding, runs []string)
 }
 
 func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
@@ -82,8 +82,8 @@ func (a *app) newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.dispatcher, err = dispatch.New(dispatch.Config{
 		Flows:     func() *dispatch.Flows { return p.definitions.Load().Flows },
 		Accounts:  func() map[string]map[string]any { return p.definitions.Load().Rules.Accounts },
-		Catalogue: a.catalogue(secrets), Runs: o.runs, Findings: p.findings, Counters: o.db.Counters(), Halts: o.db.Halts(),
-		Mode: o.mode, SkipWaits: o.skipWaits, OwnRoles: o.ownRoles, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run,
+		Catalogue: a.catalogue(secrets), Runs: o.db.Runs(), Findings: p.findings, Counters: o.db.Counters(), Halts: o.db.Halts(),
+		Mode: o.mode, SkipWaits: o.skipWaits, OwnRoles: o.ownRoles, Concurrency: 2 * batchSize, Now: a.now, Logger: o.log, Observe: o.observer.run, Repeated: o.observer.met,
 	})
 	return p, err
 }

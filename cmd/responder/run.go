@@ -131,7 +131,7 @@ func (a *app) runAll(ctx context.Context, o runOptions, paths []string) (err err
 		r.tally = newTally(0, math.MaxInt) // a line for each run, and no stories
 	}
 	r.pipeline, err = a.newPipeline(pipelineOptions{
-		db: db, runs: meeting{db.Runs(), r.tally.met}, definitions: definitions, mode: o.mode(), skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: r.tally, log: a.logger().Level(level),
+		db: db, definitions: definitions, mode: o.mode(), skipWaits: o.once && !o.live, ownRoles: ownRoles, observer: r.tally, log: a.logger().Level(level),
 	})
 	if err != nil {
 		return err

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"sync"
 
 	"github.com/skycrafters/responder"
 	"github.com/skycrafters/responder/detect"
-	"github.com/skycrafters/responder/internal/sqlite"
 )
 
 // tally counts what becomes of events, and remembers the first of them in full
@@ -33,8 +30,8 @@ type tally struct {
 // teller is told of what happens while serving, one thing at a time.
 type teller interface {
 	event(detect.Outcome)
-	run(*responder.Run) // as it came to rest
-	met(*responder.Run) // a finding came again: its run is there already
+	run(*responder.Run)    // as it came to rest
+	met(responder.Finding) // it came again: a run of it is there already
 }
 
 // fate is what the findings of an event did to one run.
@@ -95,28 +92,30 @@ func (t *tally) run(r *responder.Run) {
 		t.runs[r.ID] = r
 	}
 	if r.Version == 1 {
-		t.fate(r).made = true
+		t.fate(r.Finding, r.ID).made = true
 	}
 }
 
-// met notes that a finding is one of a run that exists.
-func (t *tally) met(r *responder.Run) {
+// met implements observer: a finding is one of runs that exist.
+func (t *tally) met(f responder.Finding, runs []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.teller != nil {
-		t.teller.met(r)
+		t.teller.met(f)
 		return
 	}
-	t.fate(r).met++
+	for _, run := range runs {
+		t.fate(f, run).met++
+	}
 	if len(t.known) < t.keepRuns {
-		t.known[findingKey(r.Finding)] = true
+		t.known[findingKey(f)] = true
 	}
 }
 
-// fate is what the event of a run's finding did to the run so far.
-func (t *tally) fate(r *responder.Run) *fate {
-	key := r.Finding.Key
-	if e, err := responder.DecodeEvent(r.Finding.Event); err == nil {
+// fate is what the event of a finding did to one of its runs so far.
+func (t *tally) fate(f responder.Finding, run string) *fate {
+	key := f.Key
+	if e, err := responder.DecodeEvent(f.Event); err == nil {
 		key = e.Key()
 	}
 	of := t.meetings[key]
@@ -124,10 +123,10 @@ func (t *tally) fate(r *responder.Run) *fate {
 		of = map[string]*fate{}
 		t.meetings[key] = of
 	}
-	if of[r.ID] == nil {
-		of[r.ID] = &fate{}
+	if of[run] == nil {
+		of[run] = &fate{}
 	}
-	return of[r.ID]
+	return of[run]
 }
 
 // goLive forgets what was remembered, and lets everything be told as it happens.
@@ -141,21 +140,6 @@ func (t *tally) goLive(to teller) {
 	clear(t.runs)
 	clear(t.rests)
 	t.teller = to
-}
-
-// meeting is the store of runs that tells of findings whose run exists.
-type meeting struct {
-	*sqlite.Runs
-	met func(*responder.Run)
-}
-
-// Create implements responder.RunStore.
-func (m meeting) Create(ctx context.Context, run *responder.Run) error {
-	err := m.Runs.Create(ctx, run)
-	if errors.Is(err, responder.ErrExists) && !run.Tells() {
-		m.met(run)
-	}
-	return err
 }
 
 // summary is the last line of `run --once --format json`. events is matched +
