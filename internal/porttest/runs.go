@@ -230,7 +230,7 @@ func testLargeRun(t *testing.T, h RunsHarness) {
 
 func testTooLargeRun(t *testing.T, h RunsHarness) {
 	huge := newRun("a")
-	huge.Finding.Meta["noise"] = noise(responder.MaxRunBytes)
+	huge.Finding.Meta["noise"] = noise(2 * responder.MaxRunBytes)
 	if err := h.Store.Create(t.Context(), huge); !errors.Is(err, responder.ErrTooLarge) {
 		t.Fatalf("Create: %v, want ErrTooLarge", err)
 	}

@@ -211,7 +211,7 @@ func (s *sums) judge(t *testing.T) {
 		}
 	}
 	for _, await := range awaits(s.guarded) {
-		if s.guarded && s.histories < 1000 {
+		if s.histories < 1000 {
 			break // there are more places than three hundred histories come to
 		}
 		for _, when := range []kind{crashBefore, crashAfter} {
