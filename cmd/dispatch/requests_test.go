@@ -122,7 +122,7 @@ func TestRequestsOfWakes(t *testing.T) {
 func TestRequestsOfABatch(t *testing.T) {
 	m := newMetered(t, "sequential: [SendSlack: {}, wait: 1m, SendSlack: {}]", well)
 	counts := m.costs(t, strikes(10)...)
-	if wakes := counts["SendMessageBatch"]; wakes < 1 || wakes > 10 || counts["PutItem"] != 30 || len(counts) != 2 {
+	if wakes := counts["SendMessageBatch"]; wakes < 1 || wakes > 10 || counts["GetItem"] != 10 || counts["PutItem"] != 20 || len(counts) != 3 {
 		t.Errorf("ten findings cost %v", counts)
 	}
 }
