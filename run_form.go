@@ -2,24 +2,19 @@ package responder
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
-
-	"github.com/klauspost/compress/gzip"
 )
 
-// level makes a run as small as the standard library's quickest level does, in
-// half of the time, and 8 % larger than its usual one, in a third. What hardly
-// gets smaller, such as Base64 of noise, is stored as it is.
-const level = 2
-
-// writers are gzip writers to be used again: a new one costs a megabyte.
+// writers are gzip writers to be used again: a new one costs a megabyte. The
+// quickest level takes half the time of the usual one, for 7 % more bytes.
 var writers = sync.Pool{New: func() any {
-	zw, err := gzip.NewWriterLevel(nil, level)
+	zw, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil { // there is that level
 		panic(err)
 	}
