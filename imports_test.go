@@ -18,8 +18,7 @@ const module = "github.com/skycrafters/responder"
 var rooms = map[string]struct{ own, others []string }{
 	"":                        {},
 	"internal/elements":       {own: []string{""}},
-	"internal/gunzip":         {},
-	"internal/archive":        {own: []string{"internal/elements", "internal/gunzip"}},
+	"internal/archive":        {own: []string{"internal/elements"}, others: []string{"github.com/klauspost/compress"}},
 	"internal/lang":           {own: []string{""}, others: []string{"github.com/expr-lang/expr", "gopkg.in/yaml.v3", "github.com/ohler55/ojg"}},
 	"internal/engine":         {own: []string{"", "internal/lang"}, others: []string{"github.com/expr-lang/expr/ast"}},
 	"ingest":                  {own: []string{"", "internal/elements"}, others: []string{"github.com/rs/zerolog", "github.com/aws/aws-lambda-go/events"}},

@@ -70,7 +70,7 @@ func replayed(b testing.TB, rules *detect.Rules, processors int, paths ...string
 }
 
 // BenchmarkReplay holds replaying a .gz of real records with 1,000 rules to
-// unzipping it alone, by the quickest library there is, side by side: with one processor by
+// unzipping it alone, by the same library, side by side: with one processor by
 // the processor's time that both take; then two files with two processors against
 // the same with one, by the clock.
 func BenchmarkReplay(b *testing.B) {
@@ -116,7 +116,7 @@ func BenchmarkReplay(b *testing.B) {
 	b.ReportMetric(middle(unzipping)/records, "gunzip-ns/event")
 }
 
-// unzip is what anyone would do at least to look at a file.
+// unzip does what is done before anything is looked at.
 func unzip(b *testing.B, path string) {
 	file, err := os.Open(path)
 	if err != nil {

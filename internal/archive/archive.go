@@ -4,7 +4,7 @@
 //
 // Elements come as they stand in the file; what they mean (event, raw
 // CloudTrail record, neither) is the caller's to judge. The package imports
-// internal/elements and internal/gunzip.
+// internal/elements, and a gzip that is twice as fast as the standard library's.
 package archive
 
 import (

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/skycrafters/responder/internal/gunzip"
+	"github.com/klauspost/compress/gzip"
 )
 
 // roomBytes is what is held of a file while its elements are looked for: it stays
@@ -17,7 +17,7 @@ const roomBytes = 256 << 10
 // value is ready. One file at a time.
 type Desk struct {
 	in   *bufio.Reader
-	zip  gunzip.Reader
+	zip  *gzip.Reader
 	room []byte
 }
 
@@ -25,7 +25,7 @@ type Desk struct {
 // whatever its name.
 func (d *Desk) open(file io.Reader) (io.Reader, error) {
 	if d.in == nil {
-		d.in, d.room = bufio.NewReaderSize(nil, 64<<10), make([]byte, roomBytes)
+		d.in, d.zip, d.room = bufio.NewReaderSize(nil, 64<<10), new(gzip.Reader), make([]byte, roomBytes)
 	}
 	d.in.Reset(file)
 	head, err := d.in.Peek(2)
@@ -38,7 +38,7 @@ func (d *Desk) open(file io.Reader) (io.Reader, error) {
 	if err := d.zip.Reset(d.in); err != nil {
 		return nil, fmt.Errorf("gunzip: %w", err)
 	}
-	return &d.zip, nil
+	return d.zip, nil
 }
 
 // filling fills what it is given to read into: src, which does not wait, gives a
