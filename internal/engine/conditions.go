@@ -2,7 +2,6 @@ package engine
 
 import (
 	"regexp/syntax"
-	"slices"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -33,36 +32,6 @@ const (
 	odd                      // it is neither nil, true nor false
 	failing                  // it is not known, as any condition holds of what is not known
 )
-
-// need is what must be so for a condition of a rule to come out as wanted, or
-// to fail: at least one of these. Where none is so, it comes out otherwise, and
-// does not fail. nil: nothing is known that must be so.
-type need struct {
-	any  []condition
-	odds float64 // how likely an event has one of them, roughly
-}
-
-// never is the need of what never comes out as wanted.
-var never = &need{}
-
-// either is the need of what comes out as wanted if one of two does.
-func either(a, b *need) *need {
-	if a == nil || b == nil {
-		return nil
-	}
-	return &need{append(slices.Clip(a.any), b.any...), a.odds + b.odds}
-}
-
-// better is the rarer one of two needs, each of which must be met.
-func better(a, b *need) *need {
-	switch {
-	case a == nil:
-		return b
-	case b == nil || a.odds <= b.odds:
-		return a
-	}
-	return b
-}
 
 // needs reads off a calm tree what must be so for it to be true (wanted), or to
 // be false or nil (not wanted).
@@ -119,7 +88,7 @@ func (c *compiler) joined(n *ast.BinaryNode, wanted bool) *need {
 }
 
 // one is a need of a single condition.
-func one(is condition, odds float64) *need { return &need{[]condition{is}, odds} }
+func one(is condition, odds float64) *need { return &need{any: []condition{is}, odds: odds} }
 
 // place gives the slot of the event that a node names, for conditions. Of a text
 // in lower case that is the folded one, which is unknown where it differs, and
@@ -192,7 +161,7 @@ func (c *compiler) needsTruth(node ast.Node) *need {
 	if !ok {
 		return nil
 	}
-	return &need{[]condition{{slot: at, is: truly}, {slot: at, is: odd}}, c.present(at)}
+	return &need{any: []condition{{slot: at, is: truly}, {slot: at, is: odd}}, odds: c.present(at)}
 }
 
 // needsCall is a call of a function, which is to be true.
@@ -308,12 +277,15 @@ func (c *compiler) needsPattern(at slot, pattern *lang.Pattern) *need {
 	}
 	all := c.failure(at)
 	for _, alternative := range alternatives {
-		r := requires(alternative)
-		of := at
-		if r.fold {
-			of = c.folded(at)
+		var each *need
+		for _, r := range requires(alternative) {
+			of := at
+			if r.fold {
+				of = c.folded(at)
+			}
+			each = better(each, c.needsPart(of, r.is, r.text))
 		}
-		all = either(all, c.needsPart(of, r.is, r.text))
+		all = either(all, each)
 	}
 	return all
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/skycrafters/responder/internal/lang"
 )
@@ -250,14 +252,21 @@ func (b *builder) folded(of slot) slot {
 func (f *frame) swapped(text string, first byte) string {
 	room := f.event.room(len(text))
 	from := len(room)
-	for i := range len(text) {
-		c := text[i]
-		if c-first < 26 {
-			c ^= ' '
-		}
-		room = append(room, c)
-	}
+	room = append(room, text...)
 	f.event.undone = room
+	i := from
+	for ; i+8 <= len(room); i += 8 {
+		here := room[i : i+8 : i+8]
+		eight := binary.LittleEndian.Uint64(here)
+		behind := eight + ones*(utf8.RuneSelf-uint64(first)) // its highest bits: from first on
+		beyond := behind - ones*26                           // and here: behind the last
+		binary.LittleEndian.PutUint64(here, eight^(behind&^beyond&highs)>>2)
+	}
+	for ; i < len(room); i++ {
+		if room[i]-first < 26 {
+			room[i] ^= ' '
+		}
+	}
 	return between(room, from, len(room))
 }
 

@@ -59,7 +59,7 @@ type builder struct {
 func New(rules []Rule, accounts map[string]map[string]any) *Engine {
 	b := &builder{paths: newTrie(), named: map[string]slot{}, accounts: accounts}
 	b.odds = b.usual()
-	x := &indexer{at: map[slot]*indexed{}}
+	x := newIndexer()
 	e := &Engine{}
 	for i, r := range rules {
 		c := &compiler{builder: b, lets: map[string]*local{}}
@@ -138,7 +138,7 @@ func (e *Engine) Look(raw []byte, into []Candidate) (candidates []Candidate, ok 
 		return into, false
 	}
 	e.index.candidates(f)
-	slices.Sort(f.hits)
+	had := len(into)
 	for _, r := range f.hits {
 		switch e.rules[r].judge(f) {
 		case yes:
@@ -147,6 +147,7 @@ func (e *Engine) Look(raw []byte, into []Candidate) (candidates []Candidate, ok 
 			into = append(into, Candidate{int(r), false})
 		}
 	}
+	slices.SortFunc(into[had:], func(a, b Candidate) int { return a.Rule - b.Rule })
 	return into, true
 }
 

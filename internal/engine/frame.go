@@ -19,6 +19,8 @@ type frame struct {
 
 	seen []uint32 // by rule: the round in which it became a candidate
 	hits []int32  // the candidates
+
+	recent []*recent // by number of grams
 }
 
 // bare is a trie of the value alone. Read-only.
@@ -27,7 +29,7 @@ var bare = func() *trie { t := newTrie(); t.done(); return t }()
 func (e *Engine) newFrame() *frame {
 	f := &frame{
 		engine: e, event: newScan(e.paths), items: newScan(bare), derived: make([]value, len(e.derivations)), ready: make([]uint32, len(e.derivations)),
-		values: make([]value, e.values), seen: make([]uint32, len(e.rules)),
+		values: make([]value, e.values), seen: make([]uint32, len(e.rules)), recent: make([]*recent, e.index.grams),
 	}
 	for _, t := range e.loops {
 		f.loops = append(f.loops, newScan(t))

@@ -17,6 +17,7 @@ const gramLength = 4
 type grams struct {
 	parts  []part
 	at     map[string]int // while it is built: text → part
+	number int            // among all grams of an index
 	few    bool           // so few that they are looked for one by one
 	short  []int32
 	stride int
@@ -49,7 +50,7 @@ func (g *grams) add(text string, rule int32) {
 }
 
 func gramAt(text string, i int) uint32 {
-	return binary.LittleEndian.Uint32(unsafe.Slice(unsafe.StringData(text), len(text))[i:])
+	return binary.LittleEndian.Uint32(unsafe.Slice(unsafe.StringData(text), len(text))[i : i+gramLength : i+gramLength])
 }
 
 // bit is the place of a gram in seen.
@@ -102,18 +103,22 @@ func (g *grams) lookUp(part, from int) {
 
 // hits are the rules that look for what a text has in it.
 func (g *grams) hits(f *frame, text string) {
+	s := f.recently(g, text)
+	if s != nil && s.is(text) {
+		for _, n := range s.parts[:s.found] {
+			f.hit(g.parts[n].rules)
+		}
+		return
+	}
+	s.begin(text)
 	if g.few {
-		for i := range g.parts {
-			if strings.Contains(text, g.parts[i].text) {
-				f.hit(g.parts[i].rules)
-			}
+		for n := range g.parts {
+			g.look(f, text, int32(n), s)
 		}
 		return
 	}
 	for _, n := range g.short {
-		if strings.Contains(text, g.parts[n].text) {
-			f.hit(g.parts[n].rules)
-		}
+		g.look(f, text, n, s)
 	}
 	for i := 0; i+gramLength <= len(text); i += g.stride {
 		four := gramAt(text, i)
@@ -124,7 +129,16 @@ func (g *grams) hits(f *frame, text string) {
 		for _, at := range g.table[four] {
 			if p, from := &g.parts[at.part], i-int(at.from); from >= 0 && strings.HasPrefix(text[from:], p.text) {
 				f.hit(p.rules)
+				s.add(at.part)
 			}
 		}
+	}
+}
+
+// look looks for one part alone.
+func (g *grams) look(f *frame, text string, part int32, s *searched) {
+	if p := &g.parts[part]; strings.Contains(text, p.text) {
+		f.hit(p.rules)
+		s.add(part)
 	}
 }

@@ -1,10 +1,15 @@
 package engine
 
+import "fmt"
+
 // index says which rules can match an event: those of which a condition is so.
 // Immutable.
 type index struct {
-	slots  []indexed
-	always []int32 // rules of which nothing is known that must be so
+	slots   []indexed
+	always  []int32         // rules of which nothing is known that must be so
+	grams   int             // how many slots have some
+	also    []int32         // by rule: which of besides must be so as well
+	besides [][][]condition // one of each
 }
 
 // indexed is what depends on one slot.
@@ -24,17 +29,26 @@ type indexed struct {
 
 // indexer builds an index.
 type indexer struct {
-	at     map[slot]*indexed
-	order  []slot
-	always []int32
+	at      map[slot]*indexed
+	order   []slot
+	always  []int32
+	also    []int32
+	besides [][][]condition
+	told    map[string]int32 // where in besides conditions are, by what they say
 }
 
-// add puts a rule where its need is found.
+func newIndexer() *indexer {
+	return &indexer{at: map[slot]*indexed{}, told: map[string]int32{}}
+}
+
+// add puts a rule, the next one, where its need is found.
 func (x *indexer) add(rule int32, n *need) {
+	x.also = append(x.also, 0)
 	if n == nil {
 		x.always = append(x.always, rule)
 		return
 	}
+	x.also[rule] = x.shared(n.also)
 	for _, is := range n.any {
 		s := x.at[is.slot]
 		if s == nil {
@@ -44,6 +58,25 @@ func (x *indexer) add(rule int32, n *need) {
 		}
 		s.add(rule, is)
 	}
+}
+
+// shared is where in besides the conditions of needs are, once for all rules.
+func (x *indexer) shared(needs []*need) int32 {
+	var all [][]condition
+	says := ""
+	for _, n := range needs {
+		all = append(all, n.any)
+		for _, c := range n.any {
+			says += fmt.Sprintf("%d %d %q %v,", c.slot, c.is, c.text, c.n)
+		}
+		says += ";"
+	}
+	at, ok := x.told[says]
+	if !ok {
+		at = int32(len(x.besides))
+		x.told[says], x.besides = at, append(x.besides, all)
+	}
+	return at
 }
 
 func (s *indexed) add(rule int32, is condition) {
@@ -87,7 +120,7 @@ func made[T any](there *T) *T {
 }
 
 func (x *indexer) done() index {
-	i := index{always: x.always}
+	i := index{always: x.always, also: x.also, besides: x.besides}
 	for _, at := range x.order {
 		s := x.at[at]
 		if s.begins != nil {
@@ -98,6 +131,8 @@ func (x *indexer) done() index {
 		}
 		if s.holds != nil {
 			s.holds.done()
+			s.holds.number = i.grams
+			i.grams++
 		}
 		i.slots = append(i.slots, *s)
 	}
@@ -153,10 +188,28 @@ func (s *indexed) text(f *frame, text string) {
 }
 
 func (f *frame) hit(rules []int32) {
+	x := &f.engine.index
 	for _, r := range rules {
-		if f.seen[r] != f.event.round {
-			f.seen[r] = f.event.round
+		if f.seen[r] == f.event.round {
+			continue
+		}
+		f.seen[r] = f.event.round
+		if f.meets(x.besides[x.also[r]]) {
 			f.hits = append(f.hits, r)
 		}
 	}
+}
+
+// meets reports whether of each of some conditions one is so.
+func (f *frame) meets(each [][]condition) bool {
+	for _, any := range each {
+		met := false
+		for i := 0; i < len(any) && !met; i++ {
+			met = any[i].met(f)
+		}
+		if !met {
+			return false
+		}
+	}
+	return true
 }

@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"cmp"
+	"encoding/binary"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/skycrafters/responder/internal/lang"
 )
@@ -15,20 +19,22 @@ type required struct {
 	fold bool     // upper and lower case are the same; text is ASCII in lower case
 }
 
-func requires(re *syntax.Regexp) required {
+// requires gives up to two such texts, the longest first; at least one, if only
+// the empty one.
+func requires(re *syntax.Regexp) []required {
 	switch re.Op {
 	case syntax.OpLiteral:
-		return requiresLiteral(re)
+		return []required{requiresLiteral(re)}
 	case syntax.OpCapture:
 		return requires(re.Sub[0])
 	case syntax.OpPlus:
-		r := requires(re.Sub[0])
+		r := requires(re.Sub[0])[0]
 		r.is = holds
-		return r
+		return []required{r}
 	case syntax.OpConcat:
-		return requiresOne(re.Sub)
+		return requiresLongest(re.Sub)
 	}
-	return required{is: holds}
+	return []required{{is: holds}}
 }
 
 func requiresLiteral(re *syntax.Regexp) required {
@@ -42,30 +48,36 @@ func requiresLiteral(re *syntax.Regexp) required {
 	return required{is: holds, text: strings.ToLower(text), fold: true}
 }
 
-// requiresOne is the longest of what the parts of a concatenation require.
-func requiresOne(parts []*syntax.Regexp) required {
-	longest := required{is: holds}
+// requiresLongest is the longest of what the parts of a concatenation require.
+func requiresLongest(parts []*syntax.Regexp) []required {
+	var all []required
 	for i, part := range parts {
-		r := requires(part)
-		if len(r.text) <= len(longest.text) {
-			continue
-		}
-		longest = r
-		longest.is = holds
+		r := requires(part)[0]
+		r.is = holds
 		switch {
 		case part.Op != syntax.OpLiteral:
 		case i == 1 && parts[0].Op == syntax.OpBeginText:
-			longest.is = begins
+			r.is = begins
 		case i == len(parts)-2 && parts[i+1].Op == syntax.OpEndText:
-			longest.is = ends
+			r.is = ends
+		}
+		if r.text != "" || i == 0 {
+			all = append(all, r)
 		}
 	}
-	return longest
+	slices.SortStableFunc(all, func(a, b required) int { return cmp.Compare(len(b.text), len(a.text)) })
+	return all[:min(2, len(all))]
 }
 
 func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
+	b := unsafe.Slice(unsafe.StringData(text), len(text))
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&highs != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
 			return false
 		}
 	}
