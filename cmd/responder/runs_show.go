@@ -18,9 +18,9 @@ import (
 func (a *app) tellRun(r *responder.Run) {
 	p := a.paint()
 	f := r.Finding
-	fmt.Fprintf(a.stdout, "%s  %s  %s, %s, repairs %s\n", p.bold(r.ID), a.state(r.State), line(r.Flow.Name, 60), r.Mode, r.Flow.Repairs)
+	a.tell("", fmt.Sprintf("%s  %s  %s, %s, repairs %s", p.bold(r.ID), a.state(r.State), line(r.Flow.Name, 60), r.Mode, r.Flow.Repairs), uncoloured)
 	fact := func(name, format string, args ...any) {
-		fmt.Fprintf(a.stdout, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+		a.hang(fmt.Sprintf("  %-10s ", name), fmt.Sprintf(format, args...))
 	}
 	if r.Cause != "" {
 		fact("cause", "%s", line(r.Cause, 300))
@@ -89,13 +89,13 @@ func (a *app) tellStep(r *responder.Run, path string, step *responder.Step) {
 	state := r.Steps[path]
 	indent := strings.Repeat("  ", 1+strings.Count(path, "."))
 	if state == nil {
-		fmt.Fprintf(a.stdout, "%s%s  %s\n", indent, p.faint(path), p.faint(line(stepTitle(step, ""), 200)))
+		a.hang(indent+p.faint(path)+"  ", p.faint(line(stepTitle(step, ""), 200)))
 		return
 	}
-	fmt.Fprintf(a.stdout, "%s%s  %s%s\n", indent, p.faint(path), line(stepTitle(step, state.Action), 200), a.mark(step, state))
+	a.hang(indent+p.faint(path)+"  ", line(stepTitle(step, state.Action), 200)+a.mark(step, state))
 	deeper := indent + "   "
 	tell := func(format string, args ...any) {
-		fmt.Fprintf(a.stdout, "%s%s\n", deeper, fmt.Sprintf(format, args...))
+		a.tell(deeper, fmt.Sprintf(format, args...), uncoloured)
 	}
 	if when := span(state); when != "" && len(state.Attempts) == 0 { // attempts have their own
 		tell("%s", when)

@@ -66,7 +66,7 @@ func (a *app) tellStories(t *tally, d *wiring.Definitions) {
 			break
 		}
 		for _, e := range o.Errors {
-			fmt.Fprintf(a.stdout, "%s %s: %s\n", p.red("rule error"), e.Rule, line(e.Err.Error(), 100))
+			a.tell("", fmt.Sprintf("%s %s: %s", p.red("rule error"), e.Rule, line(e.Err.Error(), 100)), uncoloured)
 		}
 		if len(o.Findings) == 0 {
 			if len(outcomes) <= toldEvents {
@@ -109,14 +109,18 @@ func (a *app) tellChain(r *responder.Run, named bool) {
 	if named {
 		name = line(r.Flow.Name, 40) + ": "
 	}
-	fmt.Fprintf(a.stdout, "  └ %s%s\n", name, a.chain(r))
+	lead, after := "  └ "+name, "    "
+	for text := range strings.SplitSeq(a.chain(r), "\n") {
+		a.hang(lead, strings.TrimSpace(text))
+		lead = after
+	}
 }
 
 func (a *app) tellFinding(f responder.Finding, event responder.Event, accounts map[string]map[string]any) {
 	p := a.paint()
 	env := lang.EventEnv(event, accounts)
 	account, _ := env["account"].(map[string]any)
-	words := []string{p.severity(f.Severity), p.bold(f.Rule)}
+	words := []string{p.bold(f.Rule)}
 	if name := lang.Format(account["name"]); name != "" {
 		words = append(words, line(name, 40))
 	}
@@ -126,7 +130,7 @@ func (a *app) tellFinding(f responder.Finding, event responder.Event, accounts m
 	if ip := lang.Format(env["ip"]); ip != "" {
 		words = append(words, p.faint("from "+line(ip, 45)))
 	}
-	fmt.Fprintln(a.stdout, strings.Join(words, "  "))
+	a.hang(p.severity(f.Severity)+"  ", strings.Join(words, "  "))
 }
 
 func (a *app) tellMiss(event responder.Event, rules *detect.Rules) {
@@ -134,11 +138,17 @@ func (a *app) tellMiss(event responder.Event, rules *detect.Rules) {
 	if near, ok := rules.Nearest(event); ok {
 		text += "; nearest " + near.Rule + ": " + near.Why
 	}
-	fmt.Fprintln(a.stdout, a.paint().faint(line(text, 160)))
+	a.tell("", line(text, 160), a.paint().faint)
 }
 
 // chainWidth is where a run's chain of steps goes on in the next line.
-const chainWidth = 110
+func (a *app) chainWidth() int {
+	const usual = 110
+	if width := columns(a.stdout); width > 0 {
+		return min(usual, width-8) // of which its lead takes some
+	}
+	return usual
+}
 
 // chain is a run as its steps with a mark each.
 func (a *app) chain(r *responder.Run) string {
@@ -174,7 +184,7 @@ func (a *app) steps(r *responder.Run, under string, steps []responder.Step, join
 		part := a.step(r, path, &steps[i])
 		n := visible(part) + visible(joint)
 		switch {
-		case i > 0 && width+n > chainWidth:
+		case i > 0 && width+n > a.chainWidth():
 			b.WriteString("\n   " + joint)
 			width = 0
 		case i > 0:

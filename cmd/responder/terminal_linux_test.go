@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,10 +41,13 @@ func onTerminal(t *testing.T, c *cli, width int, args ...string) []string {
 func TestNarrowTerminals(t *testing.T) {
 	c := newCLI(t)
 	c.run(exitDone, "run", "--once", "--data", c.data, repo+"events")
+	id := c.runID("--rule", "UnauthorizedInstanceCreated")
 	for width, lines := range map[int]int{60: 14, 80: 14, 130: 8, 200: 7} {
 		for command, wants := range map[string][]string{
-			"runs list --data " + c.data: {" succeeded", "UnauthorizedInstanceCreated", "6 runs"},
-			"replay " + repo + "events":  {"UnauthorizedInstanceCreated", "first ", "[t2.micro]"},
+			"runs list --data " + c.data:            {" succeeded", "UnauthorizedInstanceCreated", "6 runs"},
+			"replay " + repo + "events":             {"UnauthorizedInstanceCreated", "first ", "[t2.micro]"},
+			"runs show " + id + " --data " + c.data: {id, "would terminate", "i-0123456789abcdef0"},
+			"run --once --data " + filepath.Join(t.TempDir(), "data") + " " + repo + "events": {"└ ", "would terminate"},
 		} {
 			told := onTerminal(t, c, width, strings.Fields(command)...)
 			for _, want := range wants {
@@ -52,11 +56,11 @@ func TestNarrowTerminals(t *testing.T) {
 				}
 			}
 			for _, row := range told {
-				if utf8.RuneCountInString(row) > width && len(strings.Fields(row)) > 1 { // an ARN stays whole
+				if utf8.RuneCountInString(row) > width && len(strings.Fields(row)) > 2 { // an ARN or a key stays whole, behind its name
 					t.Errorf("%s at %d columns tells a line of %d: %s", command, width, utf8.RuneCountInString(row), row)
 				}
 			}
-			if strings.HasPrefix(command, "runs") && len(told) != lines {
+			if strings.HasPrefix(command, "runs list") && len(told) != lines {
 				t.Errorf("%s at %d columns takes %d lines, want %d:\n%s", command, width, len(told), lines, strings.Join(told, "\n"))
 			}
 		}
