@@ -38,17 +38,12 @@ func bundles(messages []responder.Message) iter.Seq[[]responder.Message] {
 	}
 }
 
-// pack is the bodies as a row keeps them: that of one message as it is, others
-// each behind its length.
-func pack(messages []responder.Message) []byte {
+// pack appends the bodies as a row keeps them: that of one message as it is,
+// others each behind its length.
+func pack(data []byte, messages []responder.Message) []byte {
 	if len(messages) == 1 {
-		return messages[0].Body
+		return append(data, messages[0].Body...)
 	}
-	size := 0
-	for _, m := range messages {
-		size += binary.MaxVarintLen32 + len(m.Body)
-	}
-	data := make([]byte, 0, size)
 	for _, m := range messages {
 		data = append(binary.AppendUvarint(data, uint64(len(m.Body))), m.Body...)
 	}

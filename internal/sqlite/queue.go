@@ -83,7 +83,8 @@ func (q *Queue) put(tx *tx, messages ...responder.Message) error {
 			len(bundle), q.name, nanos(now.Add(bundle[0].Delay))); err != nil {
 			return err
 		}
-		if _, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (last_insert_rowid(), ?)`, pack(bundle)); err != nil {
+		tx.packed = pack(tx.packed[:0], bundle)
+		if _, err := tx.exec(`INSERT INTO bodies (seq, body) VALUES (last_insert_rowid(), ?)`, tx.packed); err != nil {
 			return err
 		}
 	}

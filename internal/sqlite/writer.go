@@ -203,8 +203,9 @@ type tx struct {
 	ctx        context.Context
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
-	synced     bool // whether commits wait for the disk now
-	changed    bool // whether statements may have changed something: one that fails may undo all
+	packed     []byte // a bundle's bodies (pack): the driver copies what it is given
+	synced     bool   // whether commits wait for the disk now
+	changed    bool   // whether statements may have changed something: one that fails may undo all
 }
 
 // sync says whether the commits from now on wait for the disk.
