@@ -206,6 +206,8 @@ func TestTraps(t *testing.T) {
 		`@ matches "b$"`:                             {`"b\n"`, `"ab"`, `"ba"`},
 		`@ matches "x(ab)+"`:                         {`"xababc"`, `"xa"`},
 		`@ matches "(?i)x|yy|z$"`:                    {`"aX"`, `"yy"`, `"z1"`, `"Z"`},
+		`@ matches "^abc.*xyz$"`:                     {`"abcxyz"`, `"abcx"`, `"abxyz"`, `"abc\nxyz"`, `1`},
+		`glob(@, ["abc*xyz", "a?longer*"])`:          {`"abcxyz"`, `"abclonger"`, `"ablonger"`, `"xyz"`, `null`},
 		`@ matches "^(abc|abd)e"`:                    {`"abde"`, `"abcd"`},
 		`@ matches "^(x?ab)c"`:                       {`"xabc"`, `"abc"`},
 		`"x" in map(@, lower(.b))`:                   {`[{"b":"x"},{"b":1}]`, `[{"b":1},{"b":"x"}]`, `[{"b":"X"}]`},

@@ -40,7 +40,7 @@ func (t *trie) expectUsual() {
 }
 
 // longestExpected is how many bytes of a key, its last quote and its colon are
-// compared.
+// compared: no usual member may have a longer name.
 const longestExpected = 3 * 8
 
 // expected is a member that usually comes next: its key, as it stands in the
@@ -56,6 +56,9 @@ type expected struct {
 func expecting(members []string, entries []named) []expected {
 	out := make([]expected, len(members))
 	for i, name := range members {
+		if len(name)+2 > longestExpected {
+			panic("a usual member's name is too long: " + name)
+		}
 		var text, mask [longestExpected]byte
 		e := expected{length: copy(text[:], name+`":`), slot: nobody}
 		copy(mask[:e.length], bytes.Repeat([]byte{0xFF}, e.length))
