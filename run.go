@@ -1,7 +1,6 @@
 package responder
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -252,7 +251,7 @@ type RunSummary struct {
 func (r *Run) Summary() RunSummary {
 	return RunSummary{
 		ID: r.ID, Flow: r.Flow.Name, Rule: r.Finding.Rule, Severity: r.Finding.Severity,
-		State: r.State, Mode: r.Mode, Title: r.Finding.Title, About: about(r.Finding.Resources), Account: cmp.Or(r.Account, accountOf(r.Finding.Event)), Cause: r.Cause,
+		State: r.State, Mode: r.Mode, Title: r.Finding.Title, About: about(r.Finding.Resources), Account: r.account(), Cause: r.Cause,
 		Created: r.Created, Updated: r.Updated, Due: r.Due, FailedSteps: r.FailedSteps(), HeldBack: r.HeldBack(),
 	}
 }
@@ -274,10 +273,14 @@ func about(resources []string) string {
 	return first
 }
 
-// accountOf is Event.Account of an event, of which nothing else is decoded.
-func accountOf(event []byte) (account string) {
+// account is Event.Account of the finding's event. Of runs that have not noted
+// it, nothing else of the event is decoded.
+func (r *Run) account() (account string) {
+	if r.Account != "" {
+		return r.Account
+	}
 	var top map[string]json.RawMessage
-	if json.Unmarshal(event, &top) != nil || json.Unmarshal(top["account"], &account) != nil {
+	if json.Unmarshal(r.Finding.Event, &top) != nil || json.Unmarshal(top["account"], &account) != nil {
 		return ""
 	}
 	return account
