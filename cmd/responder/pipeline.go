@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,7 @@ const (
 	findingPumps  = 4                // batches of findings handled at a time: a slow action holds up only its own
 	sweepEvery    = 10 * time.Second // the bound on how late a run moves whose bell was lost
 	pruneEvery    = time.Hour
+	collectAt     = 400 // percent of what is in use, which is little: the usual 100 would collect it many times a second
 )
 
 func eventsQueue(db *sqlite.DB) *sqlite.Queue {
@@ -197,6 +200,9 @@ func (p *pipeline) settle(ctx context.Context, queue *sqlite.Queue, deliveries [
 // serve keeps the pipeline going until ctx is done. A store that fails (a full
 // disk) does not end it: senders get 503 meanwhile, and work goes on afterwards.
 func (p *pipeline) serve(ctx context.Context) error {
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
+	}
 	var wg sync.WaitGroup
 	loop := func(what string, do func(context.Context) error) {
 		wg.Go(func() {
