@@ -37,7 +37,7 @@ func points() []point {
 	var all []point
 	for _, p := range []point{
 		{"send to events", 8}, {"receive from events", 4}, {"send to findings", 6}, {"ack on events", 4},
-		{"create run", 12}, {"receive from findings", 6}, {"save run", 40}, {"ack on findings", 6},
+		{"create run", 12}, {"receive from findings", 4}, {"save run", 40}, {"ack on findings", 4},
 		{"take over", 1}, {"prune runs", 1},
 	} {
 		for _, stage := range []string{"begun", "written", "committed"} {
