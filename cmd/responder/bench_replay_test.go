@@ -116,6 +116,27 @@ func BenchmarkReplay(b *testing.B) {
 	b.ReportMetric(middle(unzipping)/records, "gunzip-ns/event")
 }
 
+// BenchmarkReplaySmall is replaying files of a hundred records, as CloudTrail
+// writes them, where each has to be opened and begun.
+func BenchmarkReplaySmall(b *testing.B) {
+	const records, files = 100, 100
+	file := filepath.Join(b.TempDir(), "trail.json.gz")
+	if err := os.WriteFile(file, []byte(zip(b, bytes.NewReader(trail(b, records)))), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	rules, paths := thousand(b), slices.Repeat([]string{file}, files)
+	var each []time.Duration
+	for b.Loop() {
+		spent := spentByProcess(b)
+		if n := replayed(b, rules, runtime.GOMAXPROCS(0), paths...); n != files*records {
+			b.Fatalf("%d records of %d", n, files*records)
+		}
+		each = append(each, spentByProcess(b)-spent)
+	}
+	slices.Sort(each)
+	b.ReportMetric(float64(each[len(each)/2])/files/records, "cpu-ns/event")
+}
+
 // unzip does what is done before anything is looked at.
 func unzip(b *testing.B, path string) {
 	file, err := os.Open(path)

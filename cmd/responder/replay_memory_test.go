@@ -46,7 +46,7 @@ func endless(begin, part string, times int, end string) io.Reader {
 }
 
 // zip is a member of a gzip file.
-func zip(t *testing.T, plain io.Reader) string {
+func zip(t testing.TB, plain io.Reader) string {
 	t.Helper()
 	var b strings.Builder
 	zw := gzip.NewWriter(&b)
