@@ -84,10 +84,10 @@ func (n *need) other(i int) *need {
 // condition: that holds then as well.
 func merged(a, b []condition) []condition {
 	all := slices.Concat(a, b)
-	failures := slices.DeleteFunc(slices.Clone(all), func(c condition) bool { return c.is != failing })
-	for _, f := range failures {
-		if slices.ContainsFunc(all, func(c condition) bool { return c.slot == f.slot && c.is != failing }) {
-			all = slices.DeleteFunc(all, func(c condition) bool { return c == f })
+	for i := len(all) - 1; i >= 0; i-- {
+		told := func(c condition) bool { return c.slot == all[i].slot && c.is != failing }
+		if all[i].is == failing && slices.ContainsFunc(all, told) {
+			all = slices.Delete(all, i, i+1)
 		}
 	}
 	return all
