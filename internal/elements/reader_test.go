@@ -17,13 +17,18 @@ import (
 // read lists what a stream gives: "index:line raw" and "! damage", "(lost)" at the end if so.
 func read(t testing.TB, src io.Reader, max int) []string {
 	t.Helper()
+	return readBy(t, NewReader(src, max), (*Reader).Next)
+}
+
+func readBy(t testing.TB, r *Reader, next func(*Reader) (Element, error)) []string {
+	t.Helper()
 	var got []string
-	for r := NewReader(src, max); ; {
-		e, err := r.Next()
+	for {
+		e, err := next(r)
 		var d *Damage
 		switch {
 		case err == io.EOF:
-			if _, again := r.Next(); again != io.EOF {
+			if _, again := next(r); again != io.EOF {
 				t.Errorf("Next after io.EOF: %v", again)
 			}
 			return got
@@ -193,6 +198,22 @@ func TestReaderHoldsLittle(t *testing.T) {
 	}
 }
 
+// TestScanInPieces: what is damaged, and what is lost by it, does not depend on
+// how much of a file is read at a time.
+func TestScanInPieces(t *testing.T) {
+	const file = `{"Records":[{"a":"x","b":[1,{"c":"\"}"}]},{"a":2},{"d":{"e":"yy"},"f":null},{"g":[]}]}` + "\n" + `{"h":1}` + "\n"
+	for i := range len(file) {
+		for bit := range 8 {
+			data := []byte(file)
+			data[i] ^= 1 << bit
+			whole := readBy(t, NewReader(bytes.NewReader(data), 40), (*Reader).Scan)
+			if pieces := readBy(t, NewReader(iotest.OneByteReader(bytes.NewReader(data)), 40), (*Reader).Scan); !slices.Equal(whole, pieces) {
+				t.Errorf("%q byte by byte:\n%q, in one piece:\n%q", data, pieces, whole)
+			}
+		}
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "[]", `{"Records":[]}`, `{"Records":[{"a":1},{"b":[1,"x"]}]}`, "{\"a\":1}\n{\"b\":2}\n", "{}{}", "\xef\xbb\xbf[{}]",
@@ -206,6 +227,10 @@ func FuzzReader(f *testing.F) {
 		whole := read(t, bytes.NewReader(data), max)
 		if pieces := read(t, iotest.OneByteReader(bytes.NewReader(data)), max); !slices.Equal(whole, pieces) {
 			t.Fatalf("byte by byte it reads %q, in one piece %q", pieces, whole)
+		}
+		whole = readBy(t, NewReader(bytes.NewReader(data), max), (*Reader).Scan)
+		if pieces := readBy(t, NewReader(iotest.OneByteReader(bytes.NewReader(data)), max), (*Reader).Scan); !slices.Equal(whole, pieces) {
+			t.Fatalf("byte by byte it scans %q, in one piece %q", pieces, whole)
 		}
 		var got []json.RawMessage
 		damaged := false

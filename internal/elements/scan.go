@@ -91,12 +91,21 @@ func (s *scanner) walk(data []byte) (n int, done bool, err error) {
 	return n, false, nil
 }
 
+// whereabouts is where an element ends, as far as its quotes and brackets tell.
+type whereabouts int
+
+const (
+	nowhere whereabouts = iota // it is not on one line, or no object or array
+	here
+	later // behind what was looked at, unless it is nowhere
+)
+
 // balanced finds the end of the object or array that data begins with, by its
-// quotes and brackets alone: an element on one line whose end is held. Anything
-// else, ok false, is for a scanner, and whether it is JSON for who reads it.
-func balanced(data []byte) (n int, ok bool) {
+// quotes and brackets alone. One that ends nowhere is for a scanner, and whether
+// it is JSON for who reads it.
+func balanced(data []byte) (n int, ends whereabouts) {
 	if len(data) == 0 || brackets[data[0]] != opening {
-		return 0, false
+		return 0, nowhere
 	}
 	depth := 0
 	for n < len(data) {
@@ -109,13 +118,16 @@ func balanced(data []byte) (n int, ok bool) {
 		case closing:
 			n++
 			if depth--; depth <= 0 {
-				return n, depth == 0
+				return n, here
 			}
 		case quote:
 			for n++; ; n += 2 {
 				n += plain(data[n:])
-				if n >= len(data)-1 || data[n] < ' ' {
-					return 0, false
+				if n < len(data) && data[n] < ' ' {
+					return 0, nowhere
+				}
+				if n >= len(data)-1 {
+					return 0, later
 				}
 				if data[n] == '"' {
 					break
@@ -123,10 +135,10 @@ func balanced(data []byte) (n int, ok bool) {
 			}
 			n++
 		default:
-			return 0, false
+			return 0, nowhere
 		}
 	}
-	return 0, false
+	return 0, later
 }
 
 // bracket is what a byte means to balanced.
