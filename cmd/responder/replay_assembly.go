@@ -114,8 +114,11 @@ func (a *assembly) send(ctx context.Context, file archive.File, desk *archive.De
 		p.verdict = verdict{told: p.told[:0]}
 		return &p.batch
 	}
-	look := func(held []byte) (int, bool) { return a.skim(held, &p.verdict) }
-	for range file.Batches(ctx, desk, fresh, look) {
+	skim := archive.Skim{
+		Look:   func(held []byte) (int, bool) { return a.skim(held, &p.verdict) },
+		Wanted: func() bool { return len(line) == 0 },
+	}
+	for range file.Batches(ctx, desk, fresh, skim) {
 		for _, to := range []chan<- *portion{line, todo} {
 			select {
 			case to <- p:

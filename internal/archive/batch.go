@@ -13,7 +13,7 @@ import (
 const (
 	batchBytes    = 256 << 10
 	batchElements = 512
-	batchPassed   = 4096 // that were left out: so often it is seen how far it has come
+	batchPassed   = 4096 // that were left out: so often it is asked whether that is to be told
 )
 
 // Batch is elements of one file that follow one another, damage in its place:
@@ -25,10 +25,17 @@ type Batch struct {
 	passed int // elements that were left out
 }
 
-// Look is a look at what is held of a file from an element's beginning on, before
-// it is put into a batch. It says where the element ends, 0 if it cannot tell, and
-// whether it is to be left out.
-type Look func(held []byte) (end int, out bool)
+// Skim is how elements are looked at before they are put into a batch; the zero
+// value: not at all.
+type Skim struct {
+	// Look looks at what is held of a file from an element's beginning on. It says
+	// where the element ends, 0 if it cannot tell, and whether it is to be left out.
+	Look func(held []byte) (end int, out bool)
+	// Wanted says whether a batch that is not full is wanted by now. What was left
+	// out takes no room in it, however much that is: so a file which has to stand in
+	// line behind others is read on.
+	Wanted func() bool
+}
 
 // held is an element of a batch: data up to end, from where the one before ends.
 type held struct {
@@ -70,16 +77,14 @@ func (b *Batch) add(r Record, err error) {
 	b.held = append(b.held, h)
 }
 
-func (b *Batch) full() bool {
-	return len(b.data) >= batchBytes || len(b.held) == batchElements || b.passed >= batchPassed
-}
+func (b *Batch) full() bool { return len(b.data) >= batchBytes || len(b.held) == batchElements }
 
 // Batches gives what the file holds, in batches as made by fresh, which may hand
-// out used ones; none is empty. look, if it is not nil, has seen each element
+// out used ones; none is empty. skim has seen each element
 // before, but for a few, and what it leaves out is only counted. What there is comes before
 // a file that is read ahead is waited for. ctx is as in Records. Cost: that of inflating, and
-// that of look, or about 0.5 ns a byte without one; on two cores if it is read ahead.
-func (f File) Batches(ctx context.Context, desk *Desk, fresh func() *Batch, look Look) iter.Seq[*Batch] {
+// that of looking, or about 0.5 ns a byte without it; on two cores if it is read ahead.
+func (f File) Batches(ctx context.Context, desk *Desk, fresh func() *Batch, skim Skim) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		begin := func() *Batch {
 			b := fresh()
@@ -97,10 +102,10 @@ func (f File) Batches(ctx context.Context, desk *Desk, fresh func() *Batch, look
 		}
 		out := false
 		next := (*elements.Reader).Scan
-		if look != nil {
+		if skim.Look != nil {
 			next = func(r *elements.Reader) (elements.Element, error) {
 				return r.ScanBy(func(held []byte) (end int) {
-					end, out = look(held)
+					end, out = skim.Look(held)
 					return end
 				})
 			}
@@ -115,11 +120,14 @@ func (f File) Batches(ctx context.Context, desk *Desk, fresh func() *Batch, look
 		}
 		add := func(r Record, err error) bool {
 			if out && err == nil {
-				batch.passed++
-			} else {
-				batch.add(r, err)
+				out = false
+				if batch.passed++; batch.passed%batchPassed == 0 && skim.Wanted() {
+					return flush()
+				}
+				return goOn
 			}
-			if out = false; batch.full() {
+			out = false
+			if batch.add(r, err); batch.full() {
 				return flush()
 			}
 			return goOn

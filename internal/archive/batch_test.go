@@ -18,7 +18,7 @@ func unpacked(name string, data []byte, desk *Desk, ahead bool) iter.Seq2[Record
 	file := File{Name: name, Ahead: ahead, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 	used := &Batch{}
 	return func(yield func(Record, error) bool) {
-		for batch := range file.Batches(context.Background(), desk, func() *Batch { return used }, nil) {
+		for batch := range file.Batches(context.Background(), desk, func() *Batch { return used }, Skim{}) {
 			for r, err := range batch.All() {
 				if err == nil {
 					if wrong := elements.Validate(r.Raw); wrong != nil {
@@ -96,13 +96,13 @@ func TestBatchesStopWhenTold(t *testing.T) {
 		return io.NopCloser(strings.NewReader(strings.Repeat("{}\n", 10*batchElements))), nil
 	}}
 	n := 0
-	for range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, nil) {
+	for range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, Skim{}) {
 		n++
 		break
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	for range file.Batches(ctx, new(Desk), func() *Batch { return &Batch{} }, nil) {
+	for range file.Batches(ctx, new(Desk), func() *Batch { return &Batch{} }, Skim{}) {
 		n++
 		stop()
 	}
@@ -114,10 +114,36 @@ func TestBatchesStopWhenTold(t *testing.T) {
 func TestBatchesOfNoFile(t *testing.T) {
 	file := local("/nowhere/at/all.json", nil)
 	var got []string
-	for batch := range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, nil) {
+	for batch := range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, Skim{}) {
 		for _, err := range batch.All() {
 			got = append(got, fmt.Sprint(err))
 		}
 	}
 	same(t, got, []string{"/nowhere/at/all.json: no such file or directory"})
+}
+
+// TestBatchesCountOn: what is left out is told when it is wanted, and takes no
+// room until then; what is held comes once a batch is full of it.
+func TestBatchesCountOn(t *testing.T) {
+	const elements = 5 * batchPassed
+	file := File{Name: "f", Open: func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(strings.Repeat("{}\n", elements))), nil
+	}}
+	for _, c := range []struct {
+		wanted, out bool
+		want        []int
+	}{
+		{false, true, []int{elements}},
+		{true, true, slices.Repeat([]int{batchPassed}, 5)},
+		{false, false, slices.Repeat([]int{batchElements}, elements/batchElements)},
+	} {
+		var got []int
+		skim := Skim{Look: func([]byte) (int, bool) { return len("{}"), c.out }, Wanted: func() bool { return c.wanted }}
+		for batch := range file.Batches(t.Context(), new(Desk), func() *Batch { return &Batch{} }, skim) {
+			got = append(got, batch.Len())
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("wanted %v, left out %v: batches of %v, want %v", c.wanted, c.out, got, c.want)
+		}
+	}
 }

@@ -34,7 +34,7 @@ func TestMotoFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for batch := range file.Batches(t.Context(), new(archive.Desk), func() *archive.Batch { return new(archive.Batch) }, nil) {
+		for batch := range file.Batches(t.Context(), new(archive.Desk), func() *archive.Batch { return new(archive.Batch) }, archive.Skim{}) {
 			for record, err := range batch.All() {
 				if err != nil {
 					t.Error(err)
