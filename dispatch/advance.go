@@ -56,7 +56,7 @@ func (d *Dispatcher) carryOn(ctx context.Context, j job, run *responder.Run) err
 		}
 		run = adopted
 	}
-	if next := Next(run, now); next.Until.After(now) {
+	if next := Next(run, now); run.Version > 0 && next.Until.After(now) { // a new one is stored in any case
 		if j.woken && next.Until.Sub(now) <= earlyBy {
 			return d.ring(ctx, run.ID, next.Until, now)
 		}
