@@ -57,7 +57,7 @@ func TestBreakMarks(t *testing.T) {
 func TestBreakMarksOnce(t *testing.T) {
 	for _, piece := range []string{"*", "_a", ">", ":", ":a", "a:", "`", "arn:aws:iam::1:x ", "::1,", " > "} {
 		for _, escape := range []func(string) string{escapeSlack, escapeMarkdown} {
-			if name := strings.Repeat(piece, 200_000/len(piece)); len(escape(name)) < len(name) {
+			if name := strings.Repeat(piece, 200_000/len(piece)); len(escape(name)) < len(name)-1 { // a blank at its end
 				t.Errorf("of %q something is lost", piece)
 			}
 		}
