@@ -77,6 +77,22 @@ func (d *Dispatcher) found(ctx context.Context, finding responder.Finding) ([]jo
 	return jobs, fault{}
 }
 
+// enlist stores a new run that has to wait until others have come to rest, due when
+// their worker may have died: a sweep then hands it to another.
+func (d *Dispatcher) enlist(ctx context.Context, j *job) error {
+	if j.run == nil || j.run.State.Ended() {
+		return nil
+	}
+	j.run.Due = d.now().Add(d.Lease)
+	err := d.save(ctx, j.run)
+	if errors.Is(err, responder.ErrExists) {
+		d.Repeated(j.run.Finding, []string{j.id})
+		j.run = nil
+		return nil
+	}
+	return err
+}
+
 // create makes a new run, unless it is there already. It is stored for the first
 // time by whoever carries it on: before anything of it leaves, and at the latest
 // when it rests. One whose flow's condition could not be judged has failed, so

@@ -174,16 +174,23 @@ func (d *Dispatcher) Handle(ctx context.Context, deliveries []responder.Delivery
 		}
 	}
 	errs := make([]error, len(claims))
+	claimed := func(n int) *job { return &accepted[claims[n].delivery][claims[n].job] }
+	d.each(len(claims)-d.Concurrency, func(n int) {
+		n += d.Concurrency
+		errs[n] = d.enlist(ctx, claimed(n))
+	})
 	d.each(len(claims), func(n int) {
-		errs[n] = d.advance(ctx, accepted[claims[n].delivery][claims[n].job])
+		if errs[n] == nil {
+			errs[n] = d.advance(ctx, *claimed(n))
+		}
 	})
 	for n, c := range claims {
-		f, woken := &faults[c.delivery], accepted[c.delivery][c.job].woken
+		f := &faults[c.delivery]
 		f.err = errors.Join(f.err, errs[n])
 		switch {
-		case woken && errors.Is(errs[n], responder.ErrNotFound): // its run is long forgotten
+		case claimed(n).woken && errors.Is(errs[n], responder.ErrNotFound): // its run is long forgotten
 			f.dead = true
-		case !woken && errors.Is(errs[n], responder.ErrTooLarge): // also without what its steps were given
+		case claimed(n).run != nil && errors.Is(errs[n], responder.ErrTooLarge): // also without what its steps were given
 			f.dead = true
 		}
 	}
@@ -207,7 +214,7 @@ type fault struct {
 func (d *Dispatcher) each(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, d.Concurrency)
-	for i := range n {
+	for i := range max(n, 0) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()

@@ -6,7 +6,7 @@ import "sync"
 // and lets them look one after the other: who comes second sees what is left,
 // which is often nothing, and does not have to write to learn it.
 type gate struct {
-	look    sync.Mutex    // held while somebody looks and claims
+	looking chan struct{} // has an element while somebody looks and claims
 	mu      sync.Mutex    // guards changed
 	changed chan struct{} // closed, and replaced, at each ring
 }

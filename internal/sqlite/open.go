@@ -260,7 +260,7 @@ func (db *DB) gate(queue string) *gate {
 	defer db.mu.Unlock()
 	g := db.gates[queue]
 	if g == nil {
-		g = &gate{changed: make(chan struct{})}
+		g = &gate{looking: make(chan struct{}, 1), changed: make(chan struct{})}
 		db.gates[queue] = g
 	}
 	return g

@@ -24,7 +24,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]res
 		changed := q.gate.wait()
 		deliveries, next, err := q.look(ctx, max)
 		if err != nil {
-			return nil, failed("receive from "+q.name, err)
+			return nil, failed("receive from "+q.name, q.ended(err))
 		}
 		if len(deliveries) > 0 {
 			return deliveries, nil
@@ -52,11 +52,27 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]res
 	}
 }
 
+// ended is what an error of a look means: once the file is closed, no more than that.
+func (q *Queue) ended(err error) error {
+	select {
+	case <-q.db.closed:
+		return ErrClosed
+	default:
+		return err
+	}
+}
+
 // look delivers up to max messages. If there are none, it says in how long the
 // next one will be deliverable; not above 0: perhaps now.
 func (q *Queue) look(ctx context.Context, max int) (deliveries []responder.Delivery, next time.Duration, err error) {
-	q.gate.look.Lock()
-	defer q.gate.look.Unlock()
+	select {
+	case q.gate.looking <- struct{}{}:
+		defer func() { <-q.gate.looking }()
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	case <-q.db.closed:
+		return nil, 0, ErrClosed
+	}
 	if next, err = q.nearest(ctx); err != nil || next > 0 {
 		return nil, next, err
 	}
