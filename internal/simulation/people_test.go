@@ -84,7 +84,7 @@ func (w *world) review(run *responder.Run) {
 			return
 		}
 	}
-	if w.strikes(runsAgain, name) {
+	if !oftenRepeated(run.ID) && w.strikes(runsAgain, name) {
 		w.ask(request{what: responder.DeedAgain, id: run.ID, name: "person after " + name + ", again"}, after)
 	}
 	for _, k := range []kind{undoes, undoesStep} {
@@ -92,6 +92,16 @@ func (w *world) review(run *responder.Run) {
 			w.ask(request{what: responder.DeedUndo, id: run.ID, name: fmt.Sprintf("person after %s, %s", name, k), step: k == undoesStep}, w.span(name+string(k), time.Millisecond, 2*24*time.Hour))
 		}
 	}
+}
+
+// oftenRepeated reports whether people have had enough of a finding's runs. Each
+// that ends may lead to another; many, which do the same thing to the same resource,
+// would trip the breaker for each other, be parked, and be retried until that is
+// refused.
+func oftenRepeated(id string) bool {
+	_, repetition, _ := strings.Cut(id, "#")
+	n, err := strconv.Atoi(repetition)
+	return err == nil && n > 10
 }
 
 // ask lets somebody make a request in a while, perhaps twice.
