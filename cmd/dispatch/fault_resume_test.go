@@ -120,7 +120,7 @@ func TestFaultSwept(t *testing.T) {
 	dying := c.start(flows, nil)
 	dying.wire.set(func(r request) fault {
 		_, version, ok := r.written()
-		if !ok || version < 3 {
+		if !ok || version < 2 {
 			return nil
 		}
 		if r.attempt == 1 {
