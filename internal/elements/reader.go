@@ -123,27 +123,18 @@ func (r *Reader) ScanBy(look func(held []byte) (end int)) (Element, error) {
 		if n := look(held[:min(len(held), r.max)]); n > 0 {
 			return n, nil
 		}
+		var b balance // so that damage is judged by what stands there, and not by how much is held
 		for {
-			n, ends := balanced(held)
-			switch {
-			case ends == here && n <= r.max:
-				return n, nil
-			case ends == later && len(held) <= r.max && r.hold(2*len(held)): // so that damage is judged by what stands there, and not by how much is held
+			switch ends := b.walk(held); {
+			case ends == here && b.n <= r.max:
+				return b.n, nil
+			case ends == later && len(held) <= r.max && r.more():
 				held = r.buf[r.pos:]
 			default:
 				return r.measure()
 			}
 		}
 	})
-}
-
-// hold reads on until so much is held, or all there is; false if that is no more
-// than before.
-func (r *Reader) hold(n int) bool {
-	before := len(r.buf) - r.pos
-	for len(r.buf)-r.pos < n && r.more() {
-	}
-	return len(r.buf)-r.pos > before
 }
 
 // next gives the next element, its end found by measure.

@@ -214,6 +214,31 @@ func TestScanInPieces(t *testing.T) {
 	}
 }
 
+// pieces gives one at each Read, and wants not to be asked beyond the last.
+type pieces struct {
+	t    *testing.T
+	rest []string
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		p.t.Error("it waits for more than the element")
+		return 0, io.EOF
+	}
+	n := copy(b, p.rest[0])
+	p.rest = p.rest[1:]
+	return n, nil
+}
+
+// TestScanWaitsForNoMore: an element that comes in pieces is given with the last of
+// them, though the sender may be silent then.
+func TestScanWaitsForNoMore(t *testing.T) {
+	r := NewReader(&pieces{t, []string{`{"a":"x`, `\`, `"y","b"`, ":[1]}"}}, 1<<10)
+	if e, err := r.Scan(); err != nil || string(e.Raw) != `{"a":"x\"y","b":[1]}` {
+		t.Errorf("gave %s, %v", e.Raw, err)
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "[]", `{"Records":[]}`, `{"Records":[{"a":1},{"b":[1,"x"]}]}`, "{\"a\":1}\n{\"b\":2}\n", "{}{}", "\xef\xbb\xbf[{}]",

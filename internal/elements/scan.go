@@ -100,48 +100,54 @@ const (
 	later // behind what was looked at, unless it is nowhere
 )
 
-// balanced finds the end of the object or array that data begins with, by its
+// balance finds the end of the object or array that data begins with, by its
 // quotes and brackets alone. One that ends nowhere is for a scanner, and whether
 // it is JSON for who reads it.
-func balanced(data []byte) (n int, ends whereabouts) {
-	if len(data) == 0 || brackets[data[0]] != opening {
-		return 0, nowhere
-	}
-	depth := 0
-	for n < len(data) {
-		switch brackets[data[n]] {
-		case plainByte:
-			n++
-		case opening:
-			depth++
-			n++
-		case closing:
-			n++
-			if depth--; depth <= 0 {
-				return n, here
-			}
-		case quote:
-			for n++; ; n += 2 {
-				n += plain(data[n:])
-				if n < len(data) && data[n] < ' ' {
-					return 0, nowhere
-				}
-				if n >= len(data)-1 {
-					return 0, later
-				}
-				if data[n] == '"' {
-					break
-				}
-			}
-			n++
-		default:
-			return 0, nowhere
-		}
-	}
-	return 0, later
+type balance struct {
+	n      int // bytes that were gone over
+	depth  int
+	quoted bool // n is in a string
 }
 
-// bracket is what a byte means to balanced.
+// walk goes on where it stopped, in data of which there is more now.
+func (b *balance) walk(data []byte) whereabouts {
+	if len(data) == 0 || brackets[data[0]] != opening {
+		return nowhere
+	}
+	for b.n < len(data) {
+		if b.quoted {
+			b.n += plain(data[b.n:])
+			switch {
+			case b.n == len(data), data[b.n] == '\\' && b.n+1 == len(data):
+				return later
+			case data[b.n] < ' ':
+				return nowhere
+			case data[b.n] == '\\':
+				b.n += 2
+			default:
+				b.n++
+				b.quoted = false
+			}
+			continue
+		}
+		switch brackets[data[b.n]] {
+		case opening:
+			b.depth++
+		case closing:
+			b.depth--
+		case quote:
+			b.quoted = true
+		case control:
+			return nowhere
+		}
+		if b.n++; b.depth == 0 {
+			return here
+		}
+	}
+	return later
+}
+
+// bracket is what a byte means to balance.
 type bracket byte
 
 const (
