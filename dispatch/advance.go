@@ -56,7 +56,8 @@ func (d *Dispatcher) carryOn(ctx context.Context, j job, run *responder.Run) err
 		}
 		run = adopted
 	}
-	if next := Next(run, now); run.Version > 0 && next.Until.After(now) { // a new one is stored in any case
+	next := Next(run, now)
+	if atRest := run.Version > 0 && run.Due.After(now); atRest && next.Until.After(now) {
 		if j.woken && next.Until.Sub(now) <= earlyBy {
 			return d.ring(ctx, run.ID, next.Until, now)
 		}

@@ -79,6 +79,40 @@ func TestRetryOfWhatLanded(t *testing.T) {
 	}
 }
 
+// TestRetryInAWait: a run that was parked in its wait rests in it again, as long as it
+// was to, and no sweep rings for it before.
+func TestRetryInAWait(t *testing.T) {
+	const flow = "flows: [{name: f, rule: UnauthorizedInstanceCreated, enabled: true, parallel: [{wait: 1h}, SendSlack: {}]}]"
+	w := newWorld(t, flow)
+	w.slack.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
+		w.load(strings.Replace(flow, "true", "false", 1))
+		return nil, nil
+	}
+	w.send(w.finding("UnauthorizedInstanceCreated"))
+	d := w.dispatcher()
+	w.turn(d)
+	parked := w.get("f")
+	if parked.State != responder.RunParked {
+		t.Fatal(outline(parked))
+	}
+	w.load(flow)
+	if _, err := w.control().Retry(context.Background(), parked.ID, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	w.turn(d)
+	if run := w.get("f"); run.State != responder.RunWaiting || !run.Due.Equal(parked.Steps["0.0"].Due) {
+		t.Errorf("%s\ndue %v", outline(run), run.Due)
+	}
+	w.clock.Advance(10 * time.Minute)
+	if rang, err := d.Sweep(context.Background()); rang != 0 || err != nil {
+		t.Errorf("it is rung for: %d, %v", rang, err)
+	}
+	w.live(d, time.Hour, 10*time.Second)
+	if run := w.get("f"); run.State != responder.RunSucceeded || w.slack.count() != 1 {
+		t.Error(outline(run))
+	}
+}
+
 // TestRevive: which steps of a run that ended are taken once more.
 func TestRevive(t *testing.T) {
 	bad := func(path string, kind responder.Kind) []Outcome {

@@ -25,7 +25,7 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 	if holder := w.stored[run.ID].holder; holder != tenure && w.tally[skewed] == 0 {
 		w.broken("one lease a run", "%s was done by %s, while %s holds the run", step, tenure, holder)
 	}
-	if run.State == responder.RunCancelled && !slices.ContainsFunc(state.Attempts, func(m responder.Attempt) bool { return m.Ended.IsZero() && m.Began.Equal(t.at) }) {
+	if run.State == responder.RunCancelled && !slices.ContainsFunc(state.Attempts, func(m responder.Attempt) bool { return m.Began.Equal(t.at) && w.flies(m) }) {
 		w.broken("cancelled is cancelled", "%s was done, and was not in the air when its run was cancelled", step)
 	}
 	judgeHush(run, step, path, a.kind, w.broken)
@@ -51,6 +51,12 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 		}
 	}
 	return d, t
+}
+
+// flies reports whether a worker may be at an attempt. By a clock that is ahead of the
+// worker's its lease is over, and the attempt is written off while it begins.
+func (w *world) flies(m responder.Attempt) bool {
+	return m.Ended.IsZero() || m.Lost && w.tally[skewed] > 0
 }
 
 // marked is when an attempt was marked that its worker had made ready at a moment: guards
