@@ -60,7 +60,7 @@ func replayed(b testing.TB, rules *detect.Rules, processors int, paths ...string
 	r := &replay{rules: rules}
 	n := 0
 	err := (&assembly{
-		files: archive.Files(paths, strings.NewReader("")), ahead: readAhead(paths), skim: r.skim, judge: r.judge,
+		files: archive.Files(paths, strings.NewReader(""), archive.Window{}), ahead: readAhead(paths), skim: r.skim, judge: r.judge,
 		take: func(p *portion) error { n += p.records; return nil },
 	}).run(context.Background())
 	if err != nil {
@@ -106,10 +106,6 @@ func BenchmarkReplay(b *testing.B) {
 		replayed(b, rules, 2, file, file)
 		two = append(two, time.Since(began))
 	}
-	middle := func(d []time.Duration) float64 {
-		slices.Sort(d)
-		return float64(d[len(d)/2])
-	}
 	b.ReportMetric(200*middle(unzipping)/middle(one), "%-of-gunzip")
 	b.ReportMetric(middle(oneClock)/middle(two), "x-with-two")
 	b.ReportMetric(2*records/middle(one)*1e9, "events/s/core")
@@ -133,8 +129,37 @@ func BenchmarkReplaySmall(b *testing.B) {
 		}
 		each = append(each, spentByProcess(b)-spent)
 	}
-	slices.Sort(each)
-	b.ReportMetric(float64(each[len(each)/2])/files/records, "cpu-ns/event")
+	b.ReportMetric(middle(each)/files/records, "cpu-ns/event")
+}
+
+// BenchmarkReplayOne is replaying one large file that is not zipped: with one
+// processor, and with two.
+func BenchmarkReplayOne(b *testing.B) {
+	const records = 100_000
+	file := filepath.Join(b.TempDir(), "trail.json")
+	if err := os.WriteFile(file, trail(b, records), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	rules := thousand(b)
+	var clock [2][]time.Duration
+	for b.Loop() {
+		for i := range clock {
+			began := time.Now()
+			if n := replayed(b, rules, i+1, file); n != records {
+				b.Fatalf("%d records of %d", n, records)
+			}
+			clock[i] = append(clock[i], time.Since(began))
+		}
+	}
+	one, two := middle(clock[0]), middle(clock[1])
+	b.ReportMetric(records/one*1e9, "events/s/core")
+	b.ReportMetric(one/two, "x-with-two")
+}
+
+// middle is the median, in nanoseconds.
+func middle(d []time.Duration) float64 {
+	slices.Sort(d)
+	return float64(d[len(d)/2])
 }
 
 // unzip does what is done before anything is looked at.

@@ -87,9 +87,7 @@ func (a *assembly) read(ctx context.Context, todo chan<- *portion, used *sync.Po
 			case <-ctx.Done():
 				return
 			}
-			if busy := a.ahead - len(desks) + behind; busy < cores {
-				file.Ahead = true
-			}
+			file.Spare = a.ahead-len(desks)+behind < cores
 			portions := make(chan *portion, batchesAhead)
 			select {
 			case order <- portions:

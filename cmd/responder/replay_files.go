@@ -44,11 +44,12 @@ func (r *replay) files(ctx context.Context, paths []string) (iter.Seq2[archive.F
 		}
 		buckets = s3.New(cfg)
 	}
+	window := archive.Window{Since: r.since, Until: r.until}
 	return func(yield func(archive.File, error) bool) {
 		for _, path := range paths {
-			files := archive.Files([]string{path}, r.stdin)
+			files := archive.Files([]string{path}, r.stdin, window)
 			if s3.IsURL(path) {
-				files = buckets.Files(ctx, path, s3.Window{Since: r.since, Until: r.until})
+				files = buckets.Files(ctx, path, window)
 			}
 			for file, err := range files {
 				if !yield(file, err) {

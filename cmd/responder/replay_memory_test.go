@@ -91,7 +91,7 @@ func TestReplayMemory(t *testing.T) {
 			r, n := &replay{rules: rules}, 0
 			took := grown(func() {
 				err := (&assembly{
-					files: archive.Files([]string{archive.Stdin}, in), ahead: 1, skim: r.skim, judge: r.judge,
+					files: archive.Files([]string{archive.Stdin}, in, archive.Window{}), ahead: 1, skim: r.skim, judge: r.judge,
 					take: func(p *portion) error { n += p.records; return nil },
 				}).run(context.Background())
 				if err != nil {

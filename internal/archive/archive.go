@@ -62,7 +62,7 @@ func (d *Damage) Unwrap() error { return d.Err }
 func Records(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var desk Desk
-		for file, err := range Files(paths, stdin) {
+		for file, err := range Files(paths, stdin, Window{}) {
 			if ctx.Err() != nil {
 				return
 			}
@@ -91,9 +91,9 @@ func Read(ctx context.Context, name string, file io.Reader) iter.Seq2[Record, er
 }
 
 // read yields the elements of an open file as next takes them from its reader.
-// through, if it is not nil, is what the inflated bytes go through.
-func read(ctx context.Context, name string, file io.Reader, desk *Desk, through func(io.Reader) io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
-	src, err := desk.open(watched{ctx, file})
+// through, if it is not nil, is what the bytes go through, unzipped if they were zipped.
+func read(ctx context.Context, name string, file io.Reader, desk *Desk, through func(src io.Reader, zipped bool) io.Reader, next func(*elements.Reader) (elements.Element, error), yield func(Record, error) bool) {
+	src, zipped, err := desk.open(watched{ctx, file})
 	if ctx.Err() != nil {
 		return
 	}
@@ -103,7 +103,7 @@ func read(ctx context.Context, name string, file io.Reader, desk *Desk, through 
 	}
 	src = watched{ctx, src}
 	if through != nil {
-		src = through(src)
+		src = through(src, zipped)
 	}
 	for r := elements.NewReaderIn(desk.room, src, MaxElementBytes); ; {
 		e, err := next(r)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // list writes down what an iteration gives, with paths relative to root.
@@ -208,6 +209,43 @@ func TestRecordsMissingIsNotExist(t *testing.T) {
 			if !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: %v is not fs.ErrNotExist", path, err)
 			}
+		}
+	}
+}
+
+// TestFilesOfATrail: a copy of a trail's bucket is read as the bucket would be.
+func TestFilesOfATrail(t *testing.T) {
+	root := t.TempDir()
+	files := map[string]string{}
+	for _, account := range []string{"444455556666", "o-abc1234567/111122223333"} {
+		for _, day := range []string{"CloudTrail/eu-west-1/2026/11/02", "CloudTrail/eu-west-1/2026/11/03", "CloudTrail/eu-west-1/2026/11/05", "CloudTrail/eu-west-1/2026/11/06", "Config/eu-west-1/2026/11/03", "CloudTrail-Digest/eu-west-1/2026/11/03"} {
+			files["AWSLogs/"+account+"/"+day+"/e.json"] = "{}"
+		}
+	}
+	files["AWSLogs/odd/e.json"], files["2026/11/01/e.json"] = "{}", "{}"
+	write(t, root, files)
+	window := Window{Since: time.Date(2026, 11, 3, 15, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 4, 1, 0, 0, 0, time.UTC)}
+	t.Chdir(root)
+	for _, tt := range []struct {
+		path   string
+		window Window
+		want   string
+	}{
+		{".", window, "2026/11/01 AWSLogs/444455556666/CloudTrail/eu-west-1/2026/11/03 AWSLogs/444455556666/CloudTrail/eu-west-1/2026/11/05 AWSLogs/o-abc1234567/111122223333/CloudTrail/eu-west-1/2026/11/03 AWSLogs/o-abc1234567/111122223333/CloudTrail/eu-west-1/2026/11/05 AWSLogs/odd"},
+		{"AWSLogs/444455556666", Window{Until: window.Until}, "AWSLogs/444455556666/CloudTrail/eu-west-1/2026/11/02 AWSLogs/444455556666/CloudTrail/eu-west-1/2026/11/03 AWSLogs/444455556666/CloudTrail/eu-west-1/2026/11/05"},
+		{"AWSLogs/444455556666/CloudTrail", Window{Since: window.Until.AddDate(1, 0, 0)}, ""},
+		{"AWSLogs/444455556666/Config/", Window{}, "AWSLogs/444455556666/Config/eu-west-1/2026/11/03"}, // somebody asked for it
+		{"AWSLogs/444455556666/Conf*", Window{}, "AWSLogs/444455556666/Config/eu-west-1/2026/11/03"},
+	} {
+		var got []string
+		for file, err := range Files([]string{tt.path}, nil, tt.window) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, filepath.ToSlash(filepath.Dir(file.Name)))
+		}
+		if text := strings.Join(got, " "); text != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.path, text, tt.want)
 		}
 	}
 }

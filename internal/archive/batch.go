@@ -111,8 +111,8 @@ func (f File) Batches(ctx context.Context, desk *Desk, fresh func() *Batch, skim
 			}
 		}
 		var ahead *ahead
-		through := func(src io.Reader) io.Reader {
-			if !f.Ahead {
+		through := func(src io.Reader, zipped bool) io.Reader {
+			if !f.Ahead && !(f.Spare && zipped) {
 				return filling{src}
 			}
 			ahead = readAhead(src, flush)

@@ -23,7 +23,7 @@ type Desk struct {
 
 // open gives what stands in a file, unzipped if it begins like a gzip file,
 // whatever its name.
-func (d *Desk) open(file io.Reader) (io.Reader, error) {
+func (d *Desk) open(file io.Reader) (src io.Reader, zipped bool, err error) {
 	if d.in == nil {
 		d.in, d.zip, d.room = bufio.NewReaderSize(nil, 64<<10), new(gzip.Reader), make([]byte, roomBytes)
 	}
@@ -31,14 +31,14 @@ func (d *Desk) open(file io.Reader) (io.Reader, error) {
 	head, err := d.in.Peek(2)
 	switch {
 	case err != nil && err != io.EOF:
-		return nil, err
+		return nil, false, err
 	case len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b:
-		return d.in, nil
+		return d.in, false, nil
 	}
 	if err := d.zip.Reset(d.in); err != nil {
-		return nil, fmt.Errorf("gunzip: %w", err)
+		return nil, true, fmt.Errorf("gunzip: %w", err)
 	}
-	return d.zip, nil
+	return d.zip, true, nil
 }
 
 // filling fills what it is given to read into: src, which does not wait, gives a

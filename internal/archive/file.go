@@ -15,9 +15,9 @@ type File struct {
 	Name string // what records and damages call it
 	Size int64  // bytes as it is kept, -1 if that is not known before it is read
 
-	// Ahead has it read and inflated by a goroutine of its own, some blocks ahead:
-	// where reading it may wait, and where a core has nothing else to do.
-	Ahead bool
+	// Ahead has it read and unzipped by a goroutine of its own, some blocks ahead,
+	// for reading it may wait; Spare only unzipped, for a core has nothing else to do.
+	Ahead, Spare bool
 
 	// Open begins to read it. Where reading may wait, it ends with ctx.
 	Open func(ctx context.Context) (io.ReadCloser, error)

@@ -12,7 +12,9 @@ import (
 )
 
 // Files gives the files that paths name, in the order of paths, as they are read
-// from this machine; stdin is what Stdin means:
+// from this machine; stdin is what Stdin means. window passes over what lies in
+// folders of a trail that cannot hold what is wanted ([Window.Jump]), and tells
+// nothing of single records. A path is:
 //
 //   - a file, a pipe, or Stdin: itself, whatever its name;
 //   - a folder: its files ending in .json, .jsonl, .ndjson or .gz, with those of
@@ -23,10 +25,10 @@ import (
 //
 // Every error is a *Damage of the path it names, and the iteration goes on.
 // Memory is that of the names in one folder and those above it.
-func Files(paths []string, stdin io.Reader) iter.Seq2[File, error] {
+func Files(paths []string, stdin io.Reader, window Window) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		for _, path := range paths {
-			ok := expand(path, func(path string, err error) bool {
+			ok := expand(path, window, func(path string, err error) bool {
 				if err != nil {
 					return yield(File{}, err)
 				}
@@ -40,23 +42,23 @@ func Files(paths []string, stdin io.Reader) iter.Seq2[File, error] {
 }
 
 // expand yields the files of one path; false if yield wants no more.
-func expand(path string, yield func(string, error) bool) bool {
+func expand(path string, window Window, yield func(string, error) bool) bool {
 	if path == Stdin {
 		return yield(path, nil)
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return walk(path, yield)
+		return walkRoot(path, window, yield)
 	case err == nil:
 		return yield(path, nil)
 	case !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(path, "*?["):
 		return yield("", fileDamage(path, err))
 	}
-	return expandPattern(path, yield)
+	return expandPattern(path, window, yield)
 }
 
-func expandPattern(path string, yield func(string, error) bool) bool {
+func expandPattern(path string, window Window, yield func(string, error) bool) bool {
 	matches, err := filepath.Glob(path)
 	if filepath.Base(path)[0] != '.' {
 		matches = slices.DeleteFunc(matches, func(match string) bool { return filepath.Base(match)[0] == '.' })
@@ -69,7 +71,7 @@ func expandPattern(path string, yield func(string, error) bool) bool {
 	}
 	for _, match := range matches {
 		if info, err := os.Stat(match); err == nil && info.IsDir() {
-			if !walk(match, yield) {
+			if !walkRoot(match, window, yield) {
 				return false
 			}
 		} else if !yield(match, nil) {
@@ -79,13 +81,22 @@ func expandPattern(path string, yield func(string, error) bool) bool {
 	return true
 }
 
-// Digests is the folder in which CloudTrail keeps what proves that its files
-// were not changed. They hold no records.
-const Digests = "CloudTrail-Digest"
+// walkRoot is walk of all that is wanted of a folder.
+func walkRoot(root string, window Window, yield func(string, error) bool) bool {
+	whole, err := filepath.Abs(root)
+	if err != nil {
+		return yield("", fileDamage(root, err))
+	}
+	wanted := func(folder string) bool {
+		path, err := filepath.Abs(folder)
+		return err != nil || window.Jump(filepath.ToSlash(whole), filepath.ToSlash(path)+"/") == ""
+	}
+	return walk(root, wanted, yield)
+}
 
-// walk yields the event files below a folder. Links to files are followed,
+// walk yields the event files below a folder, in folders that are wanted. Links to files are followed,
 // links to folders are not: they could lead round in circles.
-func walk(folder string, yield func(string, error) bool) bool {
+func walk(folder string, wanted func(string) bool, yield func(string, error) bool) bool {
 	entries, err := os.ReadDir(folder) // sorted by name
 	if err != nil {
 		return yield("", fileDamage(folder, err))
@@ -96,7 +107,7 @@ func walk(folder string, yield func(string, error) bool) bool {
 		switch {
 		case name[0] == '.' || name[0] == '_':
 		case entry.IsDir():
-			if name != Digests && !walk(path, yield) {
+			if name != Digests && wanted(path) && !walk(path, wanted, yield) {
 				return false
 			}
 		case HoldsEvents(name) && isFile(entry, path):

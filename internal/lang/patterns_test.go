@@ -1,9 +1,9 @@
 package lang
 
 import (
+	"regexp/syntax"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestLargePatterns: what takes minutes to match, or gigabytes to hold, is a
@@ -24,11 +24,18 @@ func TestLargePatterns(t *testing.T) {
 			}
 			continue
 		}
-		began := time.Now()
+		tree, err := syntax.Parse(pattern, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		program, err := syntax.Compile(tree.Simplify())
+		if err != nil || len(program.Inst) > 2*maxPattern { // what each character may cost
+			t.Errorf("%.40s… has %d instructions, %v", pattern, len(program.Inst), err)
+		}
 		env := testEnv()
 		env["s"] = strings.Repeat("a", 20_000)
-		if _, err := p.Eval(env); err != nil || time.Since(began) > 10*time.Second {
-			t.Errorf("%.40s… takes %v, %v", pattern, time.Since(began), err)
+		if _, err := p.Eval(env); err != nil {
+			t.Errorf("%.40s…: %v", pattern, err)
 		}
 	}
 }

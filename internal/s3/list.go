@@ -5,9 +5,7 @@ import (
 	"errors"
 	"iter"
 	"path"
-	"regexp"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -15,19 +13,14 @@ import (
 	"github.com/skycrafters/responder/internal/archive"
 )
 
-// Window is the time whose events are wanted; zero times do not bound it.
-type Window struct{ Since, Until time.Time }
-
 // Files gives what stands in a bucket under keys that begin with the URL's
 // prefix, in the order of keys: the objects that archive.Files would read in a
 // folder, and an object whose key is the prefix, whatever its name.
 //
-// Of what lies as CloudTrail writes it, AWSLogs/[organization/]account/CloudTrail/
-// region/year/month/day, other services' folders and days outside the window are
-// passed over without being listed; a day more is read at the end, for records
-// come late. Every error is an *archive.Damage of the URL. Cost: a request for
+// Of what lies as CloudTrail writes it, other services' folders and days outside
+// the window are passed over without being listed ([archive.Window]). Every error is an *archive.Damage of the URL. Cost: a request for
 // 1,000 keys, and one for each jump: about two for an account's region.
-func (b Buckets) Files(ctx context.Context, address string, window Window) iter.Seq2[archive.File, error] {
+func (b Buckets) Files(ctx context.Context, address string, window archive.Window) iter.Seq2[archive.File, error] {
 	return func(yield func(archive.File, error) bool) {
 		fail := func(err error) {
 			yield(archive.File{}, &archive.Damage{File: address, Index: -1, Lost: true, Err: err})
@@ -121,39 +114,12 @@ func (l *listing) next(ctx context.Context) ([]archive.File, error) {
 // skips says what need not be listed.
 type skips struct {
 	prefix string
-	window Window
+	window archive.Window
 }
-
-var (
-	// service is the folder of a service among the logs of an account.
-	service = regexp.MustCompile(`^((?:.*/)?AWSLogs/(?:o-[a-z0-9]+/)?[0-9]{12}/([^/]+))/`)
-	// dated is the folder of a day.
-	dated = regexp.MustCompile(`^((?:.*/)?AWSLogs/(?:o-[a-z0-9]+/)?[0-9]{12}/CloudTrail[A-Za-z-]*/[a-z0-9-]+/)([0-9]{4}/[0-9]{2}/[0-9]{2})/`)
-)
-
-const dayLayout = "2006/01/02"
 
 // jump gives a text that stands behind key, and behind what follows it and is
-// not wanted either; "" if key may be wanted. Keys are ordered by their bytes, and
-// 0 is the byte behind the slash.
-func (s skips) jump(key string) string {
-	if m := service.FindStringSubmatch(key); m != nil && len(m[1]) > len(s.prefix) {
-		if !strings.HasPrefix(m[2], "CloudTrail") || m[2] == archive.Digests {
-			return m[1] + "/\U0010FFFF"
-		}
-	}
-	m := dated.FindStringSubmatch(key)
-	if m == nil {
-		return ""
-	}
-	if since := s.window.Since; !since.IsZero() && m[2] < since.UTC().Format(dayLayout) {
-		return m[1] + since.UTC().Format(dayLayout)
-	}
-	if until := s.window.Until; !until.IsZero() && m[2] > until.UTC().AddDate(0, 0, 1).Format(dayLayout) {
-		return m[1] + "9999/99/99"
-	}
-	return ""
-}
+// not wanted either; "" if key may be wanted.
+func (s skips) jump(key string) string { return s.window.Jump(s.prefix, key) }
 
 // wanted reports whether an object is read, by its key.
 func (s skips) wanted(key string) bool {

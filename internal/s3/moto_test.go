@@ -30,7 +30,7 @@ func TestMotoFiles(t *testing.T) {
 		}
 	}
 	var got []string
-	for file, err := range s3.New(cfg).Files(t.Context(), "s3://"+bucket+"/AWSLogs/", s3.Window{}) {
+	for file, err := range s3.New(cfg).Files(t.Context(), "s3://"+bucket+"/AWSLogs/", archive.Window{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestMotoFiles(t *testing.T) {
 	if want := []string{`{"eventName":"One"}`, `{"eventName":"Two"}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	for _, err := range s3.New(cfg).Files(t.Context(), "s3://no-such-bucket-here/", s3.Window{}) {
+	for _, err := range s3.New(cfg).Files(t.Context(), "s3://no-such-bucket-here/", archive.Window{}) {
 		if err == nil || err.Error() != "s3://no-such-bucket-here/: there is no such bucket" {
 			t.Errorf("%v", err)
 		}

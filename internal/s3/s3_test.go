@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/skycrafters/responder/internal/archive"
 )
 
 // bucket is one in memory, in a region of its own.
@@ -106,7 +108,7 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
 // names gives the keys of what is listed, and errors.
-func names(t *testing.T, b *bucket, url string, w Window) []string {
+func names(t *testing.T, b *bucket, url string, w archive.Window) []string {
 	t.Helper()
 	var got []string
 	for file, err := range (Buckets{open: b.open}).Files(t.Context(), url, w) {
@@ -127,7 +129,7 @@ func layout() map[string]string {
 		for _, region := range []string{"eu-west-1", "us-east-1"} {
 			for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() == 2026; day = day.AddDate(0, 0, 1) {
 				for n := range 4 {
-					at := region + "/" + day.Format(dayLayout) + "/" + strconv.Itoa(n) + ".json.gz"
+					at := region + "/" + day.Format("2006/01/02") + "/" + strconv.Itoa(n) + ".json.gz"
 					objects["AWSLogs/"+account+"/CloudTrail/"+at] = "{}"
 					objects["AWSLogs/"+account+"/CloudTrail-Digest/"+at] = "{}"
 					objects["AWSLogs/"+account+"/Config/"+at] = "{}"
@@ -140,7 +142,7 @@ func layout() map[string]string {
 
 func TestFilesOfALayout(t *testing.T) {
 	b := &bucket{objects: layout(), page: 10}
-	w := Window{time.Date(2026, 11, 3, 15, 0, 0, 0, time.UTC), time.Date(2026, 11, 5, 1, 0, 0, 0, time.UTC)}
+	w := archive.Window{Since: time.Date(2026, 11, 3, 15, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 5, 1, 0, 0, 0, time.UTC)}
 	got := names(t, b, "s3://trail/AWSLogs/", w)
 	var want []string
 	for _, account := range []string{"444455556666", "o-abc1234567/111122223333"} {
@@ -173,7 +175,7 @@ func TestFilesLoseNone(t *testing.T) {
 	objects := layout()
 	maps.DeleteFunc(objects, func(key, _ string) bool { return between.MatchString(key) }) // fewer do as well
 	day := func(month, day int) time.Time { return time.Date(2026, time.Month(month), day, 12, 0, 0, 0, time.UTC) }
-	for _, w := range []Window{{}, {Since: day(12, 31)}, {Until: day(1, 1)}, {day(2, 1), day(2, 2)}, {Since: day(1, 1).AddDate(1, 0, 0)}, {Until: day(1, 1).AddDate(-1, 0, 0)}} {
+	for _, w := range []archive.Window{{}, {Since: day(12, 31)}, {Until: day(1, 1)}, {Since: day(2, 1), Until: day(2, 2)}, {Since: day(1, 1).AddDate(1, 0, 0)}, {Until: day(1, 1).AddDate(-1, 0, 0)}} {
 		for _, prefix := range []string{"", "AWSLogs/", "AWSLogs/4", "AWSLogs/444455556666/CloudTrail/us-east-1/2026/12/3", "AWSLogs/444455556666/Config/"} {
 			var want []string
 			for key := range objects {
@@ -203,7 +205,7 @@ func TestFilesElsewhere(t *testing.T) {
 		{"s3://trail/gone/", []string{"! s3://trail/gone/: no key begins so"}},
 		{"s3://t", []string{`! s3://t: "s3://t" is no bucket: write s3://bucket/prefix`}},
 	} {
-		if got := names(t, &bucket{objects: layout(), page: 1000}, tt.url, Window{}); !slices.Equal(got, tt.want) {
+		if got := names(t, &bucket{objects: layout(), page: 1000}, tt.url, archive.Window{}); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.url, got, tt.want)
 		}
 	}
@@ -211,7 +213,7 @@ func TestFilesElsewhere(t *testing.T) {
 
 func TestBucketElsewhere(t *testing.T) {
 	b := &bucket{objects: map[string]string{"a.json": "{}"}, page: 10, region: "eu-north-1"}
-	if got := names(t, b, "s3://trail/", Window{}); !slices.Equal(got, []string{"a.json"}) {
+	if got := names(t, b, "s3://trail/", archive.Window{}); !slices.Equal(got, []string{"a.json"}) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -221,7 +223,7 @@ func TestRefused(t *testing.T) {
 		"AccessDenied": "it needs s3:ListBucket", "NoSuchBucket": "there is no such bucket", "SlowDown": "SlowDown: please",
 	} {
 		b := &bucket{fail: &smithy.GenericAPIError{Code: code, Message: "please"}}
-		if got := names(t, b, "s3://trail/x", Window{}); len(got) != 1 || !strings.Contains(got[0], want) || !strings.HasPrefix(got[0], "! s3://trail/x: ") {
+		if got := names(t, b, "s3://trail/x", archive.Window{}); len(got) != 1 || !strings.Contains(got[0], want) || !strings.HasPrefix(got[0], "! s3://trail/x: ") {
 			t.Errorf("%s: %q", code, got)
 		}
 	}
@@ -230,7 +232,7 @@ func TestRefused(t *testing.T) {
 // open reads the one file of a bucket.
 func (b *bucket) all(t *testing.T) (string, error) {
 	t.Helper()
-	for file, err := range (Buckets{open: b.open}).Files(t.Context(), "s3://trail/", Window{}) {
+	for file, err := range (Buckets{open: b.open}).Files(t.Context(), "s3://trail/", archive.Window{}) {
 		if err != nil {
 			return "", err
 		}
@@ -283,7 +285,7 @@ func TestParse(t *testing.T) {
 func FuzzJump(f *testing.F) {
 	f.Add("AWSLogs/", "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/02/x.json.gz", "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/04/x.json.gz")
 	f.Add("", "AWSLogs/111122223333/Config/x", "AWSLogs/111122223333/Config0/x")
-	s := Window{time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 5, 0, 0, 0, 0, time.UTC)}
+	s := archive.Window{Since: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 5, 0, 0, 0, 0, time.UTC)}
 	f.Fuzz(func(t *testing.T, prefix, key, other string) {
 		skips := skips{prefix, s}
 		to := skips.jump(key)
