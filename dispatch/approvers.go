@@ -115,17 +115,21 @@ func fits(pattern, text string) bool {
 	return true
 }
 
-// present says why somebody who has decided may not any more: the flow as it is
-// now names others. A flow that names nobody any more leaves it at what the run
+// present says why somebody who has decided at a step may not any more: the flow as it
+// is now names others. A flow that names nobody any more leaves it at what the run
 // began with, which is the stricter then.
-func (f *Flows) present(flow, path string, kind responder.StepKind, who responder.Identity) error {
+func (f *Flows) present(flow, path string, step *responder.Step, who responder.Identity) error {
 	now, ok := f.byName[flow]
 	if !ok {
 		return nil
 	}
 	var asked []responder.Approvers
-	switch step := locate(now.Steps, path); {
-	case step == nil || step.Kind != kind || step.Ask == nil:
+	if path, step := counterpart(now.Steps, path, step); step != nil && step.Ask != nil {
+		asked = append(asked, step.Ask.By)
+		for _, q := range governing(now.Steps, path) { // whose yes has lapsed, perhaps
+			asked = append(asked, locate(now.Steps, q).Ask.By)
+		}
+	} else {
 		if now.Approvers != nil {
 			asked = append(asked, now.Approvers.By)
 		}
@@ -134,14 +138,27 @@ func (f *Flows) present(flow, path string, kind responder.StepKind, who responde
 				asked = append(asked, step.Ask.By)
 			}
 		})
-	default:
-		asked = append(asked, step.Ask.By)
-		for _, q := range governing(now.Steps, path) { // whose yes has lapsed, perhaps
-			asked = append(asked, locate(now.Steps, q).Ask.By)
-		}
 	}
 	if len(asked) > 0 && !slices.ContainsFunc(asked, func(by responder.Approvers) bool { return isApprover(who, by) }) {
 		return fmt.Errorf("%s was asked, and is not among those who are any more", who)
 	}
 	return nil
+}
+
+// counterpart finds in the steps of an edited flow the one that a step of a run is:
+// the one of its name or, if it has none, that in its place. nil: there is none.
+func counterpart(now []responder.Step, path string, step *responder.Step) (string, *responder.Step) {
+	at, found := path, locate(now, path)
+	if step.As != "" {
+		found = nil
+		Walk(now, func(path string, other *responder.Step) {
+			if found == nil && other.As == step.As {
+				at, found = path, other
+			}
+		})
+	}
+	if found == nil || found.Kind != step.Kind || found.As != step.As {
+		return "", nil
+	}
+	return at, found
 }

@@ -43,6 +43,12 @@ func TestChangedSinceApproved(t *testing.T) {
 		"the approver is asked no more": {func(w *world, _ *responder.Run) {
 			w.load(strings.ReplaceAll(askingFlow, "[U0CAROL, U0BOB]", "[U0ERIN]"))
 		}, "not among those who are any more"},
+		"a step more in front": {func(w *world, _ *responder.Run) {
+			w.load(strings.Replace(askingFlow, "sequential:", "sequential:\n      - approve: {text: 'first?', by: {cli: true}}", 1))
+		}, ""},
+		"a step more in front, and the approver is asked no more": {func(w *world, _ *responder.Run) {
+			w.load(strings.NewReplacer("sequential:", "sequential:\n      - approve: {text: 'first?', by: {slack: [U0CAROL]}}", "[U0CAROL, U0BOB]", "[U0ERIN]").Replace(askingFlow))
+		}, "not among those who are any more"},
 		"the approver turns out to be the actor": {func(w *world, _ *responder.Run) {
 			w.load(strings.ReplaceAll(askingFlow, "carol: {slack: U0CAROL}", "carol: {slack: U0CAROL, names: [bob]}"))
 		}, "did themselves"},

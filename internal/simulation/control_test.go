@@ -70,7 +70,7 @@ func (w *world) judgeCreation(after *responder.Run, by writing, broken func(stri
 	case by.request.what != responder.DeedAgain || first(by.request.id) != first(after.ID) || old == nil:
 		broken("run again makes one new run a request", "nobody asked for it")
 		return false
-	case !old.run.State.Ended():
+	case !w.was(before, by.request.began, responder.RunState.Ended): // who has it retried meanwhile has both
 		broken("run again makes one new run a request", "%s is still %s", w.nameOf(before), old.run.State)
 	case w.made[by.tenure] > 1:
 		broken("run again makes one new run a request", "%s has made %d", by.tenure, w.made[by.tenure])

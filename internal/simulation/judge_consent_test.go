@@ -235,7 +235,8 @@ func (m *model) question(path string, step *responder.Step, state *responder.Ste
 		}
 	}
 	if a.Decision == "" || !a.Heeded || a.Granted() {
-		if over(state.State) && state.State != responder.StepCancelled && (a.Decision == "" || !a.Heeded) {
+		led := a.Decision != "" && (a.Heeded || state.Retried > 0) // by a yes, which is read with the repair then
+		if over(state.State) && state.State != responder.StepCancelled && !led {
 			m.broken("a decision goes where the flow says", "step %s is %s, and is decided %q, heeded %v", path, state.State, a.Decision, a.Heeded)
 		}
 		return end{}, false

@@ -13,7 +13,7 @@ import (
 func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken func(string, string, ...any)) {
 	after := m.run
 	for path := range before.Steps {
-		if after.Steps[path] == nil && (by.request == nil || by.request.what != responder.DeedRetry) {
+		if after.Steps[path] == nil && (by.request == nil || by.request.what != responder.DeedRetry) && !askedAnew(before, after, path) {
 			broken("what was done stays known", "step %s is forgotten", path)
 		}
 	}
@@ -30,7 +30,7 @@ func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken f
 				broken(promise, "step "+path+": "+format, args...)
 			},
 		}
-		if c.was == nil {
+		if c.was == nil || askedAnew(before, after, path) {
 			c.was = &responder.StepState{State: responder.StepRunning, Action: state.Action, Kind: state.Kind, Branch: state.Branch, Params: state.Params}
 			c.fresh = true
 			if was.enough(path) {
@@ -40,9 +40,18 @@ func (w *world) judgeSteps(before *responder.Run, m *model, by writing, broken f
 		if c.deed == nil {
 			c.deed = &deed{}
 		}
+		c.landing = c.lands()
 		c.takenBack(w.stored[after.ID])
 		c.judge()
 	}
+}
+
+// askedAnew reports whether a step tells of a question that is put anew, which is told
+// of from the beginning: what was decided of it did not count any more.
+func askedAnew(before, after *responder.Run, path string) bool {
+	asking, _, tells := strings.Cut(path, ".tell.")
+	was, is := before.Steps[asking], after.Steps[asking]
+	return tells && was != nil && is != nil && was.Approval != nil && is.Approval != nil && is.Approval.Asked.After(was.Approval.Asked)
 }
 
 // stepChange is a step before and after a write.
@@ -52,6 +61,7 @@ type stepChange struct {
 	step    *responder.Step
 	was, is *responder.StepState
 	fresh   bool // it has begun with this write
+	landing bool
 	by      writing
 	before  *responder.Run
 	run     *responder.Run
@@ -69,7 +79,7 @@ func (c *stepChange) lands() bool {
 }
 
 // moves reports whether this write may have brought the step to its end.
-func (c *stepChange) moves() bool { return !over(c.was.State) || c.lands() }
+func (c *stepChange) moves() bool { return !over(c.was.State) || c.landing }
 
 // unchanged compares two states of a step: no parameters are written, and read
 // back, as none.

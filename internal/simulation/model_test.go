@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/skycrafters/responder"
@@ -221,19 +222,23 @@ func (m *model) own(path string, step *responder.Step, state *responder.StepStat
 
 // join goes through steps side by side.
 func (m *model) join(path string, step *responder.Step) standing {
-	worst, anyOpen, well := done, false, false
+	worst, anyOpen := done, false
+	var well []string
 	for i := range step.Steps {
-		at := m.step(fmt.Sprintf("%s.%d", path, i), &step.Steps[i])
+		branch := fmt.Sprintf("%s.%d", path, i)
+		at := m.step(branch, &step.Steps[i])
 		anyOpen = anyOpen || at.standing == open
-		well = well || at.well
+		if at.well {
+			well = append(well, branch)
+		}
 		if step.Join == responder.JoinAny && at.failed {
 			at.standing = failed
 		}
 		worst = max(worst, at.standing)
 	}
 	switch {
-	case step.Join == responder.JoinAny && well:
-		return m.decided(path)
+	case step.Join == responder.JoinAny && len(well) > 0:
+		return m.decided(path, well)
 	case anyOpen:
 		return open
 	}
@@ -241,11 +246,16 @@ func (m *model) join(path string, step *responder.Step) standing {
 }
 
 // decided is how far a group is of which one branch was enough: what is in the
-// air lands first, and everything else is given up.
-func (m *model) decided(path string) standing {
+// air lands first, and everything else is given up. Of a branch that ended well, a
+// notice of a question may still be in the air.
+func (m *model) decided(path string, well []string) standing {
 	at := done
 	for inside, s := range m.run.Steps {
 		if !strings.HasPrefix(inside, path+".") || over(s.State) || isGroup(m.steps[inside]) {
+			continue
+		}
+		tells := strings.Contains(inside, ".tell.") && inAir(s)
+		if tells && slices.ContainsFunc(well, func(branch string) bool { return strings.HasPrefix(inside, branch+".") }) {
 			continue
 		}
 		at = open
