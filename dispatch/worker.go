@@ -201,6 +201,10 @@ func (w *worker) apply(o Outcome) {
 
 func (w *worker) land(o Outcome) {
 	delete(w.flying, o.at())
+	if state := w.run.Steps[o.at()]; state == nil || !underWay(state) { // somebody has cancelled the run and had it retried, which begins this anew
+		w.Logger.Warn().Str("run", w.run.ID).Str("step", o.at()).Msg("an attempt landed that the run does not know any more")
+		return
+	}
 	w.apply(o)
 	state := w.run.Steps[o.at()]
 	w.Logger.Debug().Str("run", w.run.ID).Str("step", o.at()).Str("action", state.Action).Str("state", string(state.State)).Str("error", state.Error).Msg("attempt made")

@@ -138,7 +138,8 @@ func (w *world) judgeCooldown(run *responder.Run, by writing, broken func(string
 	case run.Suppressed == 0:
 		return
 	}
-	if n := run.Suppressed; n > len(w.everLike[key])-1 || w.undisturbed() && n != v.number {
+	// Who counts the copy of a finding sees those, too, that came between it and the first.
+	if n := run.Suppressed; n > len(w.everLike[key])-1 || w.undisturbed() && n != v.number && (n < v.number || w.tally[findAgain] == 0) {
 		broken("counts add up", "it is number %d of what is suppressed, not %d; %d findings were counted", n, v.number, len(w.everLike[key]))
 	}
 	if w.repairs(run) == (run.State == responder.RunSuppressed) {
