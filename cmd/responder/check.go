@@ -76,14 +76,18 @@ func (a *app) tellPaces(paces []detect.Pace) error {
 			}
 			continue
 		}
-		switch {
-		case len(p.Why) > 0:
-			a.tell("", fmt.Sprintf("%s: the event is decoded for %s", p.Rule, strings.Join(p.Why, ", ")), uncoloured)
-		case p.Every:
-			a.tell("", p.Rule+`: judged for every event, for it can be true of any; add what must be so, such as action == "iam:CreateUser"`, uncoloured)
-		default:
-			fast++
+		var told []string
+		if p.Every {
+			told = append(told, `judged for every event: what it begins with can be true of any; begin with what must be so, such as action == "iam:CreateUser" && …`)
 		}
+		if len(p.Why) > 0 {
+			told = append(told, map[bool]string{true: "the event is", false: "where it can be true, the event is"}[p.Every]+" decoded for "+strings.Join(p.Why, ", "))
+		}
+		if len(told) == 0 {
+			fast++
+			continue
+		}
+		a.tell("", p.Rule+": "+strings.Join(told, "; "), uncoloured)
 	}
 	if a.format != "json" {
 		a.tell("", fmt.Sprintf("%d of %s: judged by an event's bytes, and only where they can be true", fast, count(len(paces), "rule")), uncoloured)

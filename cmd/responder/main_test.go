@@ -243,17 +243,23 @@ func TestCheck(t *testing.T) {
 // check -v says which rules cost more than others.
 func TestCheckVerbose(t *testing.T) {
 	c := newCLI(t)
-	c.write("rules.local.yml", "rules:\n  Fast: action == \"iam:DeleteUser\"\n  Slow: {when: 'action == \"iam:CreateUser\" && len(account) > 2'}\n  Always: req.x == nil\n")
+	c.write("rules.local.yml", "rules:\n  Fast: action == \"iam:DeleteUser\"\n  Slow: {when: 'action == \"iam:CreateUser\" && len(account) > 2'}\n  Always: req.x == nil\n"+
+		"  Chosen: 'action == \"iam:CreateUser\" && ok ? {severity: HIGH} : nil'\n  Named: 'let n = event.detail.eventName; n == \"CreateUser\"'\n")
 	out, _ := c.run(exitDone, "check")
 	if strings.Contains(out, "Always") {
 		t.Errorf("without -v it says %s", out)
 	}
 	out, _ = c.run(exitDone, "check", "-v")
-	c.has(out, "Slow: the event is decoded for account as a whole", "Always: judged for every event", "21 of 23 rules: judged by an event's bytes")
+	c.has(out, "Slow: where it can be true, the event is decoded for account as a whole", "Always: judged for every event", "22 of 25 rules: judged by an event's bytes")
 	out, _ = c.run(exitDone, "check", "--verbose", "--format", "json")
 	said := map[any]map[string]any{}
 	for _, o := range objects(t, out) {
 		said[o["rule"]] = o
+	}
+	for _, rule := range []string{"Chosen", "Named"} {
+		if said[rule]["every_event"] != false {
+			t.Errorf("it says %v", said[rule])
+		}
 	}
 	if slow, always := said["Slow"], said["Always"]; len(said["Fast"]["vm"].([]any)) != 0 || len(slow["vm"].([]any)) != 1 || slow["every_event"] != false || always["every_event"] != true {
 		t.Errorf("it says %v", said)

@@ -73,6 +73,7 @@ type replay struct {
 	teller   replayTeller
 	acted    *replayFlows // nil: flows are not asked
 	seen     replaySeen
+	failed   map[string]int // failures of rules, by name
 }
 
 // window is nil if every time is wanted. What has no time is.
@@ -95,7 +96,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 			return &usageError{err}
 		}
 	}
-	r.rules, r.within, r.seen = rules, r.window(), replaySeen{rules: map[string]*ruleSeen{}}
+	r.rules, r.within, r.seen, r.failed = rules, r.window(), replaySeen{rules: map[string]*ruleSeen{}}, map[string]int{}
 	files, err := r.files(ctx, paths)
 	if err != nil {
 		return err
@@ -109,6 +110,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 	err = (&assembly{files: files, ahead: readAhead(paths), skim: r.skim, judge: r.judge, take: func(p *portion) error { return r.take(ctx, p) }}).run(ctx)
 	r.progress.clear()
 	r.damages.end()
+	r.tellFailures()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +30,9 @@ func (r *replay) take(ctx context.Context, p *portion) error {
 		for _, e := range j.errors {
 			r.progress.clear()
 			r.seen.ruleErrors++
-			fmt.Fprintf(r.stderr, "rule error: %s: %s: %s\n", place(j.record), e.Rule, clean(e.Err.Error()))
+			if r.failed[e.Rule]++; r.failed[e.Rule] <= maxFailures {
+				fmt.Fprintf(r.stderr, "rule error: %s: %s: %s\n", place(j.record), e.Rule, clean(e.Err.Error()))
+			}
 		}
 		if len(j.findings) > 0 {
 			r.seen.matched++
@@ -49,6 +53,18 @@ func (r *replay) take(ctx context.Context, p *portion) error {
 		}
 	}
 	return nil
+}
+
+// maxFailures is how many failures of a rule are told one by one.
+const maxFailures = 10
+
+// tellFailures tells of the failures of rules that were not told one by one.
+func (r *replay) tellFailures() {
+	for _, rule := range slices.Sorted(maps.Keys(r.failed)) {
+		if more := r.failed[rule] - maxFailures; more > 0 {
+			fmt.Fprintf(r.stderr, "rule error: %s: %s\n", rule, count(more, "more failure"))
+		}
+	}
 }
 
 // replayTeller writes findings, and what there is to say at the end.
@@ -213,7 +229,7 @@ func (t replayText) tellRule(rule ruleReport) {
 		of   []common
 	}{{"by", rule.Actors}, {"from", rule.Addresses}} {
 		if len(most.of) > 0 {
-			t.tell(indent, line(most.what+" "+listed(most.of), 120), p.faint)
+			t.tell(indent, most.what+" "+listed(most.of), p.faint)
 		}
 	}
 }
@@ -222,7 +238,7 @@ func (t replayText) tellRule(rule ruleReport) {
 func listed(most []common) string {
 	texts := make([]string, len(most))
 	for i, c := range most {
-		texts[i] = fmt.Sprintf("%s (%d)", lang.Format(c.Name), c.Hits)
+		texts[i] = fmt.Sprintf("%s (%d)", line(lang.Format(c.Name), 100), c.Hits)
 	}
 	return strings.Join(texts, ", ")
 }

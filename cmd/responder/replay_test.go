@@ -48,6 +48,18 @@ func records(n int, prefix string) string {
 
 // TestReplayKeepsOrder: of files that are read at once, findings come in the
 // order of the files and of the records in them, damage between.
+// TestReplayTellsFailuresOnce: a rule that fails on every event is told of ten times,
+// and then how often.
+func TestReplayTellsFailuresOnce(t *testing.T) {
+	c := newCLI(t)
+	c.write("failing.yml", "rules:\n  Failing: event.detail.eventName && ok\n")
+	c.write("many.jsonl", records(25, "many"))
+	_, errs := c.run(exitDone, "replay", "many.jsonl", "--rules", "failing.yml", "--summary")
+	if n := strings.Count(errs, "rule error: many.jsonl"); n != 10 || !strings.Contains(errs, "rule error: Failing: 15 more failures\n") {
+		t.Errorf("%d of them in %s", n, errs)
+	}
+}
+
 func TestReplayKeepsOrder(t *testing.T) {
 	c := newCLI(t)
 	c.write("rules.yml", "rules:\n  All: {when: 'true', message: '{{ event.id }}'}\n")

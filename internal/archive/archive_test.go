@@ -218,7 +218,7 @@ func TestFilesOfATrail(t *testing.T) {
 	root := t.TempDir()
 	files := map[string]string{}
 	for _, account := range []string{"444455556666", "o-abc1234567/111122223333"} {
-		for _, day := range []string{"CloudTrail/eu-west-1/2026/11/02", "CloudTrail/eu-west-1/2026/11/03", "CloudTrail/eu-west-1/2026/11/05", "CloudTrail/eu-west-1/2026/11/06", "Config/eu-west-1/2026/11/03", "CloudTrail-Digest/eu-west-1/2026/11/03"} {
+		for _, day := range []string{"CloudTrail/eu-west-1/2026/11/02", "CloudTrail/eu-west-1/2026/11/03", "CloudTrail/eu-west-1/2026/11/05", "CloudTrail/eu-west-1/2026/11/06", "Config/eu-west-1/2026/11/03", "CloudTrail-Digest/eu-west-1/2026/11/03", "CloudTrail-Insight/eu-west-1/2026/11/03"} {
 			files["AWSLogs/"+account+"/"+day+"/e.json"] = "{}"
 		}
 	}

@@ -7,8 +7,12 @@ import (
 )
 
 // Digests is the folder in which CloudTrail keeps what proves that its files
-// were not changed. They hold no records.
-const Digests = "CloudTrail-Digest"
+// were not changed; insights the one of what it finds unusual in how many calls there
+// are. They hold no events.
+const (
+	Digests  = "CloudTrail-Digest"
+	insights = "CloudTrail-Insight"
+)
 
 // Window is the time whose events are wanted; zero times do not bound it.
 type Window struct{ Since, Until time.Time }
@@ -33,7 +37,7 @@ const dayLayout = "2006/01/02"
 // it and is not wanted either, in the order of bytes.
 func (w Window) Jump(root, path string) string {
 	if m := service.FindStringSubmatch(path); m != nil && len(m[1]) > len(root) {
-		if !strings.HasPrefix(m[2], "CloudTrail") || m[2] == Digests {
+		if !strings.HasPrefix(m[2], "CloudTrail") || m[2] == Digests || m[2] == insights {
 			return m[1] + "/\U0010FFFF"
 		}
 	}

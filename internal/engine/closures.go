@@ -180,10 +180,9 @@ func (c *compiler) let(n *ast.VariableDeclaratorNode) eval {
 			return &f.values[own]
 		}
 	}
-	had := c.lets[n.Name]
-	c.lets[n.Name] = named
+	unname := c.name(n.Name, named)
 	body := c.eval(n.Expr)
-	c.lets[n.Name] = had
+	unname()
 	if worked == nil {
 		return body
 	}
@@ -193,6 +192,13 @@ func (c *compiler) let(n *ast.VariableDeclaratorNode) eval {
 		}
 		return body(f)
 	}
+}
+
+// name gives a name its meaning, until it is unnamed.
+func (c *compiler) name(name string, named *local) (unname func()) {
+	had := c.lets[name]
+	c.lets[name] = named
+	return func() { c.lets[name] = had }
 }
 
 // isCondition reports whether a node can only be true or false.

@@ -63,6 +63,15 @@ func (c *compiler) needs(node ast.Node, wanted bool) *need {
 		if n.Name == "any" || n.Name == "one" {
 			return c.needsElements(n, wanted)
 		}
+	case *ast.ConditionalNode:
+		if wanted {
+			return c.needsChoice(n)
+		}
+	case *ast.VariableDeclaratorNode:
+		if p, ok := c.path(n.Value); ok {
+			defer c.name(n.Name, &local{path: p})()
+			return c.needs(n.Expr, wanted)
+		}
 	}
 	if !wanted {
 		return nil // a negation of what is below is true where the field is absent
@@ -85,6 +94,24 @@ func (c *compiler) joined(n *ast.BinaryNode, wanted bool) *need {
 		return left
 	}
 	return better(left, right)
+}
+
+// needsChoice is a ternary of which one side gives nothing: its condition must
+// choose the other.
+func (c *compiler) needsChoice(n *ast.ConditionalNode) *need {
+	switch {
+	case nothing(n.Exp2):
+		return c.needs(n.Cond, true)
+	case nothing(n.Exp1):
+		return c.needs(n.Cond, false)
+	}
+	return nil
+}
+
+// nothing reports whether a node is nil or false as it stands.
+func nothing(node ast.Node) bool {
+	v, ok := literal(node)
+	return ok && (v.kind == isNil || v.kind == isFalse)
 }
 
 // one is a need of a single condition.
@@ -167,7 +194,7 @@ func (c *compiler) needsTruth(node ast.Node) *need {
 // needsCall is a call of a function, which is to be true.
 func (c *compiler) needsCall(node ast.Node, name string, arguments []ast.Node) *need {
 	switch name {
-	case "?":
+	case "?", "value":
 		return c.needs(arguments[0], true)
 	case "==":
 		return c.needsEqual(arguments[0], arguments[1], true)
