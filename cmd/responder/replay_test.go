@@ -52,10 +52,10 @@ func records(n int, prefix string) string {
 // and then how often.
 func TestReplayTellsFailuresOnce(t *testing.T) {
 	c := newCLI(t)
-	c.write("failing.yml", "rules:\n  Failing: event.detail.eventName && ok\n")
+	c.write("rules.yml", "rules:\n  Failing: event.detail.pad && ok\n")
 	c.write("many.jsonl", records(25, "many"))
-	_, errs := c.run(exitDone, "replay", "many.jsonl", "--rules", "failing.yml", "--summary")
-	if n := strings.Count(errs, "rule error: many.jsonl"); n != 10 || !strings.Contains(errs, "rule error: Failing: 15 more failures\n") {
+	_, errs := c.run(exitDone, "replay", filepath.Join(c.dir, "many.jsonl"), "--summary")
+	if n := strings.Count(errs, "many.jsonl:"); n != 10 || !strings.Contains(errs, "rule error: Failing: 15 more failures\n") {
 		t.Errorf("%d of them in %s", n, errs)
 	}
 }
