@@ -52,7 +52,7 @@ func asked(t *testing.T, flows string) (*world, *Dispatcher, *responder.Run) {
 	d := w.dispatcher()
 	w.turn(d)
 	w.turn(d)
-	return w, d, w.get(w.flows.list[0].Name)
+	return w, d, w.get(w.flows.Load().list[0].Name)
 }
 
 // answerTo is what somebody answers who was shown a run's question.

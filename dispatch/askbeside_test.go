@@ -133,7 +133,7 @@ func TestFollowing(t *testing.T) {
 		"an if that asks, or not":   {"[approve: {text: t}, {if: ok, then: [approve: {text: t}]}, remediate: {}]", "0", "2"},
 	} {
 		w.load("approvers: {cli: true}\nflows: [{name: f, rule: UnauthorizedInstanceCreated, repairs: live, sequential: " + tt.steps + "}]")
-		found, perhaps := following(w.flows.list[0].Steps, tt.at)
+		found, perhaps := following(w.flows.Load().list[0].Steps, tt.at)
 		for i, path := range found {
 			if perhaps[path] {
 				found[i] += "?"

@@ -157,7 +157,7 @@ func TestApproveComesLater(t *testing.T) {
 	w.live(d, time.Minute, time.Minute)
 	w = newWorld(t, dry)
 	w.load(strings.Replace(dry, "repairs: live", "repairs: dry", 1))
-	live := w.flows
+	live := w.flows.Load()
 	w.send(w.finding("UnauthorizedInstanceCreated"))
 	d = w.dispatcher()
 	w.turn(d)

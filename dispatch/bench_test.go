@@ -129,7 +129,7 @@ func BenchmarkRun(b *testing.B) {
 // await fills a store with runs that wait for a month.
 func await(b *testing.B, w *world, runs responder.RunStore, n int) {
 	b.Helper()
-	flow := w.flows.byName["f"].snapshot()
+	flow := w.flows.Load().byName["f"].snapshot()
 	later := time.Now().Add(30 * 24 * time.Hour)
 	var wg sync.WaitGroup
 	const hands = 200

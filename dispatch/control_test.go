@@ -369,7 +369,7 @@ func TestAgainMode(t *testing.T) {
 func TestNotItsLease(t *testing.T) {
 	w := newWorld(t, shortFlow)
 	f := w.finding("UnauthorizedInstanceCreated")
-	run := &responder.Run{V: 1, ID: "r", State: responder.RunCancelled, Finding: f, Lease: epoch.Add(time.Hour), Flow: w.flows.byName["UnauthorizedInstanceCreated"].snapshot()}
+	run := &responder.Run{V: 1, ID: "r", State: responder.RunCancelled, Finding: f, Lease: epoch.Add(time.Hour), Flow: w.flows.Load().byName["UnauthorizedInstanceCreated"].snapshot()}
 	if err := w.runs.Create(context.Background(), run); err != nil {
 		t.Fatal(err)
 	}

@@ -324,7 +324,7 @@ func TestCooldownSaid(t *testing.T) {
 		}
 	}
 	w := newWorld(t, "flows: [{name: a, rule: RootLogin, cooldown: 1h, sequential: []}]")
-	flow, _ := w.flows.Get("a")
+	flow, _ := w.flows.Load().Get("a")
 	if flow.Cooldown.For != time.Hour || !slices.Equal(flow.Cooldown.By, []string{"rule", "account.id", "resources"}) {
 		t.Errorf("%+v", flow.Cooldown)
 	}

@@ -81,7 +81,7 @@ func TestFullFlow(t *testing.T) {
 func TestOriginal(t *testing.T) {
 	w := newWorld(t, string(read(t, "testdata/original.yml")))
 	var names []string
-	for _, f := range w.flows.All() {
+	for _, f := range w.flows.Load().All() {
 		names = append(names, f.Name)
 	}
 	if got := strings.Join(names, " "); got != "NonCompliantUserCreated UnauthorizedInstanceCreated SuspiciousLoginHour RootLogin RootLogin#2" {

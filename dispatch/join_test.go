@@ -304,7 +304,7 @@ func TestJoinRefused(t *testing.T) {
 		}
 	}
 	w := newWorld(t, raceFlow)
-	flow, _ := w.flows.Get("f")
+	flow, _ := w.flows.Load().Get("f")
 	if got := mustJSON(t, flow.Steps[0]); !strings.Contains(got, `"join":"any"`) {
 		t.Error(fmt.Sprint(got))
 	}

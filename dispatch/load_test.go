@@ -228,7 +228,7 @@ flows:
         then: []
         else: [remediate: ]
 `)
-	flow, _ := w.flows.Get("all")
+	flow, _ := w.flows.Load().Get("all")
 	golden(t, "testdata/steps.golden.json", strings.ReplaceAll(mustJSON(t, flow.Steps), "},{", "},\n{")+"\n")
 }
 
@@ -257,7 +257,7 @@ flows:
   - {rule: RootLogin, sequential: []}
 `)
 	var names []string
-	for _, f := range w.flows.All() {
+	for _, f := range w.flows.Load().All() {
 		names = append(names, f.Name)
 	}
 	if got := strings.Join(names, " "); got != "RootLogin RootLogin#2 RootLogin#3" {

@@ -24,7 +24,7 @@ flows:
 		"g": `{"protected":["arn:aws:iam::*:user/break-glass*"]}`,
 	}
 	for name, guards := range want {
-		if flow, _ := w.flows.Get(name); mustJSON(t, flow.Guards) != guards {
+		if flow, _ := w.flows.Load().Get(name); mustJSON(t, flow.Guards) != guards {
 			t.Errorf("%s:\n got %s\nwant %s", name, mustJSON(t, flow.Guards), guards)
 		}
 	}

@@ -124,7 +124,7 @@ flows:
       - wait: {until: "8:00", zone: Europe/Paris, days: [fri-sat, mon]}
       - SendSlack: {message: good morning}
 `)
-	flow, _ := w.flows.Get("RootLogin")
+	flow, _ := w.flows.Load().Get("RootLogin")
 	if got := flow.Steps[0].Until.String(); got != "08:00 Europe/Paris, mon fri sat" {
 		t.Fatal(got)
 	}
@@ -135,7 +135,7 @@ flows:
 	if run := w.get("RootLogin"); run.State != responder.RunWaiting || !run.Due.Equal(monday) || !run.Steps["0"].Due.Equal(monday) {
 		t.Fatalf("%s due %v", outline(run), run.Due)
 	}
-	w.flows = nil
+	w.flows.Store(nil)
 	w.load("flows: [{rule: RootLogin, sequential: [wait: {until: '23:00', zone: UTC}]}]") // an edit changes nothing
 	w.live(d, monday.Sub(w.clock.Now())-time.Second, time.Second*30)
 	if len(w.did()) != 0 {

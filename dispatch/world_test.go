@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -118,7 +119,7 @@ type world struct {
 	email     *fake
 	alive     *fake
 	terminate repair
-	flows     *Flows
+	flows     atomic.Pointer[Flows] // as people edit them, at any moment
 	config    Config
 	lived     time.Duration
 
@@ -144,7 +145,7 @@ func newWorld(t *testing.T, flows string) *world {
 	w.catalogue = responder.Catalogue{"SendSlack": w.slack, "SendEmail": w.email, "EC2InstanceAlive": w.alive, "EC2TerminateInstances": w.terminate}
 	w.load(flows)
 	w.config = Config{
-		Flows:     func() *Flows { return w.flows },
+		Flows:     w.flows.Load,
 		Catalogue: w.catalogue,
 		Runs:      mortalRuns{w.runs, w},
 		Findings:  mortalSender{w.queue, w},
@@ -177,7 +178,7 @@ func (w *world) load(flows string) {
 	if err := problems.Err(); err != nil {
 		w.t.Fatalf("load:\n%v", err)
 	}
-	w.flows = set
+	w.flows.Store(set)
 }
 
 func read(t *testing.T, name string) []byte {
