@@ -115,16 +115,16 @@ func fits(pattern, text string) bool {
 	return true
 }
 
-// present says why somebody who has decided at a step may not any more: the flow as it
-// is now names others. A flow that names nobody any more leaves it at what the run
-// began with, which is the stricter then.
-func (f *Flows) present(flow, path string, step *responder.Step, who responder.Identity) error {
-	now, ok := f.byName[flow]
+// present says why somebody who has decided at a step of a run may not any more: the
+// flow as it is now names others. A flow that names nobody any more leaves it at what
+// the run began with, which is the stricter then.
+func (f *Flows) present(was responder.FlowSnapshot, path string, who responder.Identity) error {
+	now, ok := f.byName[was.Name]
 	if !ok {
 		return nil
 	}
 	var asked []responder.Approvers
-	if path, step := counterpart(now.Steps, path, step); step != nil && step.Ask != nil {
+	if path, step := counterpart(was.Steps, path, now.Steps); step != nil && step.Ask != nil {
 		asked = append(asked, step.Ask.By)
 		for _, q := range governing(now.Steps, path) { // whose yes has lapsed, perhaps
 			asked = append(asked, locate(now.Steps, q).Ask.By)
@@ -146,19 +146,35 @@ func (f *Flows) present(flow, path string, step *responder.Step, who responder.I
 }
 
 // counterpart finds in the steps of an edited flow the one that a step of a run is:
-// the one of its name or, if it has none, that in its place. nil: there is none.
-func counterpart(now []responder.Step, path string, step *responder.Step) (string, *responder.Step) {
-	at, found := path, locate(now, path)
-	if step.As != "" {
-		found = nil
-		Walk(now, func(path string, other *responder.Step) {
-			if found == nil && other.As == step.As {
-				at, found = path, other
-			}
-		})
+// the one of its name or, if it has none, the one that reads like it, the second if
+// it is the second such; what reads like none is the one in its place. nil: there is
+// none.
+func counterpart(was []responder.Step, path string, now []responder.Step) (string, *responder.Step) {
+	step := locate(was, path)
+	if nth := slices.Index(likes(was, step), path); nth >= 0 {
+		if there := likes(now, step); nth < len(there) {
+			return there[nth], locate(now, there[nth])
+		}
 	}
-	if found == nil || found.Kind != step.Kind || found.As != step.As {
-		return "", nil
+	if found := locate(now, path); step.As == "" && found != nil && found.Kind == step.Kind && found.As == "" {
+		return path, found
 	}
-	return at, found
+	return "", nil
+}
+
+// likes gives the paths of the steps that bear a step's name or, if it has none, read
+// like it: the same action, or the same question.
+func likes(steps []responder.Step, step *responder.Step) (paths []string) {
+	text := func(step *responder.Step) string {
+		if step.Ask == nil {
+			return ""
+		}
+		return step.Ask.Text
+	}
+	Walk(steps, func(path string, other *responder.Step) {
+		if other.Kind == step.Kind && other.As == step.As && (step.As != "" || other.Action == step.Action && text(other) == text(step)) {
+			paths = append(paths, path)
+		}
+	})
+	return paths
 }

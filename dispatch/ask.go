@@ -329,7 +329,7 @@ func (w *worker) counts(path string, a *responder.Approval) error {
 	if err := may(*a.Who, a.By, actorOf(w.scene.event, w.Flows().people)); err != nil {
 		return err
 	}
-	return w.Flows().present(w.run.Flow.Name, path, locate(w.run.Flow.Steps, path), *a.Who)
+	return w.Flows().present(w.run.Flow, path, *a.Who)
 }
 
 // heed goes on by what was decided.

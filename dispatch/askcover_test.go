@@ -49,6 +49,15 @@ func TestChangedSinceApproved(t *testing.T) {
 		"a step more in front, and the approver is asked no more": {func(w *world, _ *responder.Run) {
 			w.load(strings.NewReplacer("sequential:", "sequential:\n      - approve: {text: 'first?', by: {slack: [U0CAROL]}}", "[U0CAROL, U0BOB]", "[U0ERIN]").Replace(askingFlow))
 		}, "not among those who are any more"},
+		"a step more in front, of a question without a name": {func(w *world, run *responder.Run) {
+			nameless(w, run, "sequential:\n      - approve: {text: 'first?', by: {cli: true}}")
+		}, ""},
+		"a step more in front of a question without a name, and the approver is asked no more": {func(w *world, run *responder.Run) {
+			nameless(w, run, "sequential:\n      - approve: {text: 'first?', by: {slack: [U0CAROL]}}", "[U0CAROL, U0BOB]", "[U0ERIN]")
+		}, "not among those who are any more"},
+		"another text of a question without a name, and the approver is asked no more": {func(w *world, run *responder.Run) {
+			nameless(w, run, "sequential:", "Terminate", "Stop", "[U0CAROL, U0BOB]", "[U0ERIN]")
+		}, "not among those who are any more"},
 		"the approver turns out to be the actor": {func(w *world, _ *responder.Run) {
 			w.load(strings.ReplaceAll(askingFlow, "carol: {slack: U0CAROL}", "carol: {slack: U0CAROL, names: [bob]}"))
 		}, "did themselves"},
@@ -82,6 +91,13 @@ func TestChangedSinceApproved(t *testing.T) {
 			}
 		}
 	}
+}
+
+// nameless takes a run's question its name, and edits the flow: what is under
+// `sequential:`, and other texts.
+func nameless(w *world, run *responder.Run, sequential string, edits ...string) {
+	run.Flow.Steps[0].As = ""
+	w.load(strings.NewReplacer(append(edits, "sequential:", sequential, "        as: ask\n", "", "{{ steps.ask.decision }} by {{ steps.ask.by }}", "done")...).Replace(askingFlow))
 }
 
 // TestRepairsToApprove: where repairs are to be approved each is a question of its
