@@ -59,6 +59,11 @@ func retried(run *responder.Run, entry responder.Audit) *responder.Run {
 	after := run.Clone()
 	reviver{after}.list(list{"", after.Flow.Steps}, false)
 	closeGroups(after, entry.At) // where what was in the air when it was cancelled was the last of them
+	for _, state := range after.Steps {
+		if over(state.State) { // and what still is, and is not tried anew, nobody sees land any more
+			(&change{state: state, now: entry.At}).finish(ErrLost, state.Kind == responder.Repair)
+		}
+	}
 	after.State, after.Cause, after.Due, after.Resumed = responder.RunRunning, "", entry.At, 0
 	if after.Lease.After(entry.At) {
 		after.Due = after.Lease
@@ -114,17 +119,44 @@ func (r reviver) step(path string, step *responder.Step, all bool) {
 		r.reset(path, state)
 		return
 	}
-	if !r.entered(path) { // it came to nothing before its members
+	if over(state.State) && !r.entered(path) { // it came to nothing before its members
 		delete(r.run.Steps, path)
 		return
 	}
 	state.State, state.Error, state.Result = responder.StepRunning, "", nil
 	for _, inside := range lists(path, step) {
-		if inside.path != join(path, branchError) {
-			r.list(inside, step.Join == responder.JoinAny)
+		switch {
+		case inside.path == join(path, branchError):
+		case step.Join == responder.JoinAny:
+			r.race(inside)
+		default:
+			r.list(inside, false)
 		}
 	}
 	r.forget(path)
+}
+
+// race goes through branches of which one is enough. If one has turned out to be, by
+// what landed after the run was cancelled, the others stay as they were.
+func (r reviver) race(l list) {
+	was := r.run.Clone()
+	r.list(l, true)
+	var lost []int
+	for i := range l.steps {
+		if s := (survey{run: r.run}); !s.step(child(l.path, i), &l.steps[i]).well {
+			lost = append(lost, i)
+		}
+	}
+	if len(lost) == len(l.steps) {
+		return
+	}
+	for _, i := range lost {
+		walkStep(child(l.path, i), &l.steps[i], func(path string, _ *responder.Step) {
+			if state := was.Steps[path]; state != nil {
+				r.run.Steps[path] = state
+			}
+		})
+	}
 }
 
 // reset readies a step that does something. What was resolved stays so, and what

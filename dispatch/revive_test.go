@@ -414,3 +414,49 @@ func TestAgainSuppressed(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestRetryOfAWonRace: the winning branch landed after its run was cancelled. Retried,
+// the race is won: what the others had come to stays as it was, who was asked included.
+func TestRetryOfAWonRace(t *testing.T) {
+	ask := responder.Step{Kind: responder.StepApprove, Ask: &responder.Ask{Tell: []responder.Step{act("N")}}}
+	run := newRun(race(ask, onError(act("C"), responder.PolicySteps, act("N")), group(responder.StepSequential, act("N"))))
+	for _, o := range []Outcome{
+		Begun{Path: "0"}, Begun{Path: "0.0"}, Asked{Path: "0.0", Approval: responder.Approval{Until: epoch.Add(time.Hour)}},
+		Begun{Path: "0.0.tell.0", Kind: responder.Notice}, Attempting{Path: "0.0.tell.0"}, Tried{Path: "0.0.tell.0"},
+		Begun{Path: "0.1", Kind: responder.Check}, Attempting{Path: "0.1"}, Tried{Path: "0.1", Err: errors.New("bad")},
+		Begun{Path: "0.1.error.0", Kind: responder.Notice}, Attempting{Path: "0.1.error.0"},
+		Begun{Path: "0.2"}, Begun{Path: "0.2.0", Kind: responder.Notice}, Attempting{Path: "0.2.0"},
+	} {
+		run = Apply(run, o, epoch, half)
+	}
+	seen := Apply(run, Tried{Path: "0.2.0"}, epoch, half)
+	run.Lease = epoch.Add(time.Minute)
+	run = landed(cancelled(run, responder.Audit{At: epoch, By: "bob"}), seen)
+	if got := ended(run); got != "0 cancelled, 0.0 cancelled, 0.1 failed, 0.2 cancelled, 0.2.0 succeeded, 0.0.tell.0 succeeded, 0.1.error.0 cancelled" {
+		t.Fatal(got)
+	}
+	after := retried(run, responder.Audit{At: epoch})
+	if next := Next(after, epoch); next.End != responder.RunSucceeded {
+		t.Errorf("retried, it is to %s", tell(next))
+	}
+	for path, state := range run.Steps {
+		if is := after.Steps[path]; path != "0" && path != "0.2" && (is == nil || underWay(is) || mustJSON(t, is) != mustJSON(t, state) && !underWay(state)) {
+			t.Errorf("step %s was %s, and is %s", path, mustJSON(t, state), mustJSON(t, is))
+		}
+	}
+}
+
+// TestRetryKeepsWhatHasBegun: a group that has begun, and come to none of its members when
+// its run was parked, goes on: its condition is not judged again.
+func TestRetryKeepsWhatHasBegun(t *testing.T) {
+	run := newRun(group(responder.StepSequential, responder.Step{Kind: responder.StepIf, If: "true", Else: []responder.Step{act("N")}}))
+	run = Apply(Apply(run, Begun{Path: "0"}, epoch, half), Begun{Path: "0.0", Branch: branchElse}, epoch, half)
+	run.State = responder.RunParked
+	for range 2 {
+		run = retried(run, responder.Audit{At: epoch})
+		if got := tell(Next(run, epoch)); got != "begin 0.0.else.0" {
+			t.Fatalf("%s\n%s", got, outline(run))
+		}
+		run.State = responder.RunParked
+	}
+}

@@ -26,10 +26,11 @@ func (b budget) Admit(ctx context.Context, claims ...responder.Claim) (int, bool
 		full     int
 		admitted bool
 	}
+	asked := time.Now()
 	admit := func() (answer, error) {
 		full, admitted, err := b.counts.Admit(context.Background(), claims...)
 		if err == nil {
-			b.judgeAdmission(tenureOf(ctx), claims, full, admitted)
+			b.judgeAdmission(tenureOf(ctx), asked, claims, full, admitted)
 		}
 		return answer{full, admitted}, err
 	}
@@ -61,15 +62,16 @@ func limitOf(key string) (limit, flow, arn string) {
 	return limit, rest[cut+1:], rest[:cut]
 }
 
-// most is how much a limit lets through, by the flow as it is now: if it has just
-// changed, as it was.
-func (w *world) most(limit, flow string) int {
-	l := w.limitsOf(flow, !w.editedAt.IsZero() && w.editedAt.Before(time.Now().Add(-w.slack())))
+// most is how much a limit lets through, by the flow as it was when that was asked: if
+// it had just changed, as it was before.
+func (w *world) most(limit, flow string, asked time.Time) int {
+	l := w.limitsOf(flow, !w.editedAt.IsZero() && w.editedAt.Before(asked.Add(-w.slack())))
 	return map[string]int{"hour": l.hour, "account": l.account, "resource": l.resource, "again": l.again}[limit]
 }
 
-// judgeAdmission keeps the ledgers as they are to be.
-func (w *world) judgeAdmission(tenure string, claims []responder.Claim, full int, admitted bool) {
+// judgeAdmission keeps the ledgers as they are to be. What was asked a while ago, and has
+// been on its way since, asks for what the flow said then.
+func (w *world) judgeAdmission(tenure string, asked time.Time, claims []responder.Claim, full int, admitted bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -83,7 +85,7 @@ func (w *world) judgeAdmission(tenure string, claims []responder.Claim, full int
 	}
 	for _, c := range claims {
 		limit, flow, _ := limitOf(c.Key)
-		if want := w.most(limit, flow); c.Limit > want && want > 0 {
+		if want := w.most(limit, flow, asked); c.Limit > want && want > 0 {
 			w.broken("limits hold to the unit", "%s is asked for %d, the flow says %d", c.Key, c.Limit, want)
 		}
 		if span := c.Expires.Sub(now); span > time.Hour+w.mostSkew() || span < time.Hour-w.mostSkew()-maxFrozen {
@@ -109,7 +111,7 @@ func (w *world) judgeAdmission(tenure string, claims []responder.Claim, full int
 			id, arn, _ := strings.Cut(member, " ")
 			w.admitted[admission{c.Key, id, arn}] = now
 		}
-		if want := w.most(limit, flow); len(at.members) > before && len(at.members) > want && want > 0 {
+		if want := w.most(limit, flow, asked); len(at.members) > before && len(at.members) > want && want > 0 {
 			w.broken("limits hold to the unit", "%s has counted %d, the flow says %d", c.Key, len(at.members), want)
 		}
 	}

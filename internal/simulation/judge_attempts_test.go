@@ -8,7 +8,20 @@ import (
 	"github.com/skycrafters/responder"
 )
 
-// judgeAttempts looks at what has come to a step's attempts.
+// mark names an attempt: whoever is to make it, has stored that before.
+type mark struct {
+	run, path string
+	began     time.Time // by the clock of who makes it
+}
+
+// marking is who has stored a mark, and when.
+type marking struct {
+	tenure string
+	at     time.Time
+}
+
+// judgeAttempts looks at what has come to a step's attempts, and notes who has marked those
+// that are new.
 func (c *stepChange) judgeAttempts() {
 	if len(c.is.Attempts) < len(c.was.Attempts) {
 		c.broken("what was done stays known", "it has fewer attempts than before")
@@ -31,6 +44,7 @@ func (c *stepChange) judgeAttempts() {
 			}
 			continue
 		}
+		c.marks[mark{c.run.ID, c.path, a.Began}] = marking{c.by.tenure, time.Now()}
 		if c.was.State == responder.StepWaiting && a.Began.Before(c.was.Due) && (c.was.Approval == nil || c.was.Approval.Heeded) {
 			c.broken("timers are never early", "attempt %d began at %v, due %v", i+1, a.Began, c.was.Due)
 		}

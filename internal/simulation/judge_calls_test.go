@@ -15,7 +15,7 @@ func (w *world) judgeTry(a action, tenure string, call responder.Call, what stri
 	d := w.deedOf(call.Key)
 	d.kind = a.kind
 	run, path, state := w.step(call.Key)
-	t := &try{at: d.marked(state, call.Now), tenure: tenure, flying: true, said: saidNothing}
+	t := &try{at: w.marked(d, run, path, tenure, call.Now), tenure: tenure, flying: true, said: saidNothing}
 	d.tries = append(d.tries, t)
 	step := w.stepName(call.Key)
 	if state == nil {
@@ -60,13 +60,14 @@ func (w *world) flies(m responder.Attempt) bool {
 }
 
 // marked is when an attempt was marked that its worker had made ready at a moment: guards
-// were asked in between.
-func (d *deed) marked(state *responder.StepState, ready time.Time) time.Time {
-	if state != nil {
-		for _, a := range state.Attempts {
-			if a.Try() && !a.Began.Before(ready) && d.try(a.Began) == nil {
-				return a.Began
-			}
+// were asked in between. By another clock, another worker's mark may be the later one.
+func (w *world) marked(d *deed, run *responder.Run, path, tenure string, ready time.Time) time.Time {
+	if run == nil || run.Steps[path] == nil {
+		return ready
+	}
+	for _, a := range run.Steps[path].Attempts {
+		if a.Try() && !a.Began.Before(ready) && w.marks[mark{run.ID, path, a.Began}].tenure == tenure && d.try(a.Began) == nil {
+			return a.Began
 		}
 	}
 	return ready
@@ -117,13 +118,14 @@ func (w *world) judgeLook(call responder.Call, tenure string) (*deed, *look) {
 	d := w.deedOf(call.Key)
 	l := &look{at: call.Now, tenure: tenure}
 	d.looks = append(d.looks, l)
-	if len(d.tries) == 0 && !w.marked(call.Key) && !w.foundNothing(call.Key) {
+	if len(d.tries) == 0 && !w.known(call.Key) && !w.foundNothing(call.Key) {
 		w.broken("only what was tried is looked at", "%s", w.stepName(call.Key))
 	}
 	return d, l
 }
 
-func (w *world) marked(key string) bool {
+// known reports whether a step's run knows of more than the attempt that looks.
+func (w *world) known(key string) bool {
 	_, _, state := w.step(key)
 	return state != nil && len(state.Attempts) > 1
 }

@@ -34,24 +34,13 @@ func (w *world) judgeRepair(run *responder.Run, path string, state *responder.St
 		return // a person has ordered it
 	}
 	w.judgeCounted(run, step, seen.targets)
-	w.judgeStill(run, step, w.marks[mark{call.Key, t.at}])
+	w.judgeStill(run, step, w.marks[mark{run.ID, path, t.at}].at)
 	w.judgeConsent(run, path, state, call)
 }
 
-// mark names an attempt.
-type mark struct {
-	key   string
-	began time.Time
-}
-
 // judgeSurveyed: what a repair found before it was tried first stays as it was, and
-// what it knows to touch was seen. It notes when attempts were marked.
+// what it knows to touch was seen.
 func (c *stepChange) judgeSurveyed() {
-	for i, a := range c.is.Attempts {
-		if i >= len(c.was.Attempts) && a.Try() {
-			c.marks[mark{c.run.ID + "/" + c.path, a.Began}] = time.Now()
-		}
-	}
 	if c.is.Survey != nil && lastTry(c.was) == nil && lastTry(c.is) != nil {
 		if seen, _ := c.world.seen(c.is.Survey); seen.name != c.is.Survey.Found["as"] {
 			c.broken("what was found before a repair acted stays known", "it is %v, and its things are those of %s", c.is.Survey.Found["as"], seen.name)

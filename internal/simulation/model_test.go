@@ -292,13 +292,14 @@ func isGroup(step *responder.Step) bool {
 	return false
 }
 
-// follows reports whether one step comes after another has come to rest.
+// follows reports whether one step comes after another has come to rest: whatever is
+// beside what, the on_error of a group comes after all that is in it.
 func (m *model) follows(later, earlier string) bool {
 	a, b := strings.Split(earlier, "."), strings.Split(later, ".")
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
 			parent := m.steps[strings.Join(a[:i], ".")]
-			return parent == nil || parent.Kind != responder.StepParallel
+			return parent == nil || parent.Kind != responder.StepParallel || b[i] == "error"
 		}
 	}
 	return false

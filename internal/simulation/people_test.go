@@ -211,7 +211,7 @@ func (l *life) judgeAnswer(r request, asked time.Time, run *responder.Run, err e
 		case !l.was(r.id, asked, why):
 			broken("refused for no reason: %v", err)
 		}
-		return true
+		return !r.insists || !l.undoing(r.id, asked) // who insists waits for the end of that
 	case errors.Is(err, responder.ErrNotFound):
 		if stored := l.stored[r.id]; stored != nil && len(l.past[r.id]) > 0 && l.past[r.id][0].at.Before(asked) {
 			broken("it is there, and was not found")

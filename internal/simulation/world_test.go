@@ -58,7 +58,7 @@ type world struct {
 	answers    map[string]answer             // likewise
 	surveys    map[string]survey             // by their names
 	changes    map[string]time.Time          // when what a repair would touch changes; zero: never
-	marks      map[mark]time.Time            // when the store took the marks of attempts
+	marks      map[mark]marking              // of attempts
 	halting    []while
 	ledgers    map[string]*ledger         // of limits, by key
 	admitted   map[admission]time.Time    // when last
@@ -128,7 +128,7 @@ func live(seed uint64, o options) (result, error) {
 		calls: map[string]int{}, tally: map[kind]int{}, deaths: map[death]int{}, stirred: make(chan struct{}),
 		stored: map[string]*record{}, deeds: map[string]*deed{}, latest: map[string]*deed{},
 		flows: map[version]*dispatch.Flows{}, halted: &memory.Halts{}, sights: map[sight]int{}, asked: map[string]responder.Approval{}, answers: map[string]answer{},
-		surveys: map[string]survey{}, changes: map[string]time.Time{}, marks: map[mark]time.Time{}, ledgers: map[string]*ledger{},
+		surveys: map[string]survey{}, changes: map[string]time.Time{}, marks: map[mark]marking{}, ledgers: map[string]*ledger{},
 		admitted: map[admission]time.Time{}, refused: map[string][]string{}, touched: map[string]map[string]bool{},
 	}
 	w.plan = newPlan(w.dice, w.begin, o.guarded)
