@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -265,7 +266,8 @@ func TestFailures(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	w := newWorld(t, `
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, `
 flows:
   - rule: UnauthorizedInstanceCreated
     repairs: live
@@ -276,28 +278,27 @@ flows:
       - remediate: {}
         timeout: 5ms
 `)
-	w.slack.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	hang := make(chan struct{})
-	defer close(hang)
-	w.terminate.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
-		if n == 1 {
-			<-hang // does not look at its ctx
+		w.slack.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
-		return nil, nil
-	}
-	w.send(w.finding("UnauthorizedInstanceCreated"))
-	d := w.dispatcher()
-	d.grace = 100 * time.Millisecond
-	w.live(d, 5*time.Minute, time.Second)
-	run := w.get("UnauthorizedInstanceCreated")
-	if run.State != responder.RunSucceeded || run.Steps["0"].Error != "not over after 5ms: context deadline exceeded" || tries(run.Steps["0"]) != 1 {
-		t.Error(outline(run))
-	}
-	fix := run.Steps["1"]
-	if tries(fix) != 2 || looks(fix) != 0 || len(fix.Attempts) != 3 || !fix.Attempts[1].Verify || fix.Attempts[0].Error != "outcome unknown: not over after 5ms: the action did not return when its time was over" {
-		t.Errorf("%+v", fix)
-	}
+		hang := make(chan struct{})
+		defer close(hang)
+		w.terminate.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
+			if n == 1 {
+				<-hang // does not look at its ctx
+			}
+			return nil, nil
+		}
+		w.send(w.finding("UnauthorizedInstanceCreated"))
+		w.live(w.dispatcher(), 5*time.Minute, time.Second)
+		run := w.get("UnauthorizedInstanceCreated")
+		if run.State != responder.RunSucceeded || run.Steps["0"].Error != "not over after 5ms: context deadline exceeded" || tries(run.Steps["0"]) != 1 {
+			t.Error(outline(run))
+		}
+		fix := run.Steps["1"]
+		if tries(fix) != 2 || looks(fix) != 0 || len(fix.Attempts) != 3 || !fix.Attempts[1].Verify || fix.Attempts[0].Error != "outcome unknown: not over after 5ms: the action did not return when its time was over" {
+			t.Errorf("%+v", fix)
+		}
+	})
 }

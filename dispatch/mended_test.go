@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -150,28 +151,30 @@ func (m marking) mark(run *responder.Run) {
 // A wait in one branch ends in time though another branch's attempt is under
 // way: also if it falls due just while that attempt is being started.
 func TestBranchesDoNotHoldEachOther(t *testing.T) {
-	w := newWorld(t, "flows:\n  - rule: UnauthorizedInstanceCreated\n    repairs: live\n    parallel:\n      - remediate: {}\n        timeout: 5s\n      - sequential: [wait: 1s, SendSlack: {message: in time}]\n")
-	w.config.Runs = marking{w.runs, w.clock}
-	told := make(chan struct{})
-	w.terminate.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
-		select {
-		case <-told:
-			return nil, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "flows:\n  - rule: UnauthorizedInstanceCreated\n    repairs: live\n    parallel:\n      - remediate: {}\n        timeout: 5s\n      - sequential: [wait: 1s, SendSlack: {message: in time}]\n")
+		w.config.Runs = marking{w.runs, w.clock}
+		told := make(chan struct{})
+		w.terminate.answer = func(ctx context.Context, _ int, _ responder.Call) (responder.Result, error) {
+			select {
+			case <-told:
+				return nil, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}
-	}
-	w.slack.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
-		close(told)
-		return nil, nil
-	}
-	f := w.finding("UnauthorizedInstanceCreated")
-	f.Event = []byte(strings.ReplaceAll(string(f.Event), "bob", "ann"))
-	w.send(f)
-	w.turn(w.dispatcher())
-	if run := w.get("UnauthorizedInstanceCreated"); run.State != responder.RunSucceeded || len(run.Steps["0.0"].Attempts) != 1 {
-		t.Error(outline(run))
-	}
+		w.slack.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
+			close(told)
+			return nil, nil
+		}
+		f := w.finding("UnauthorizedInstanceCreated")
+		f.Event = []byte(strings.ReplaceAll(string(f.Event), "bob", "ann"))
+		w.send(f)
+		w.turn(w.dispatcher())
+		if run := w.get("UnauthorizedInstanceCreated"); run.State != responder.RunSucceeded || len(run.Steps["0.0"].Attempts) != 1 {
+			t.Error(outline(run))
+		}
+	})
 }
 
 func TestSamePrincipal(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -83,42 +84,44 @@ func TestRetryOfWhatLanded(t *testing.T) {
 // cancelled and retried. The run does not know of that notice any more: what comes of
 // it is not taken for the one that is told anew.
 func TestRetryInFlight(t *testing.T) {
-	w := newWorld(t, askHead+`
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, askHead+`
 approvers: {slack: [U0CAROL], for: 20m, tell: [SendSlack: {message: "{{ question.text }}"}]}
 flows: [{name: asking, rule: UnauthorizedInstanceCreated, repairs: approve, parallel: [remediate: {}, SendEmail: {subject: s}]}]
 `)
-	ctx, told := context.Background(), make(chan struct{})
-	saved := func() int64 { return w.get("asking").Version }
-	w.slack.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
-		if n > 1 {
+		ctx, told := context.Background(), make(chan struct{})
+		saved := func() int64 { return w.get("asking").Version }
+		w.slack.answer = func(_ context.Context, n int, _ responder.Call) (responder.Result, error) {
+			if n > 1 {
+				return nil, nil
+			}
+			close(told)
+			for before, left := saved(), 2000; saved() < before+3 && left > 0; left-- { // cancelled, retried, taken up, and its worker at work
+				time.Sleep(time.Millisecond)
+			}
 			return nil, nil
 		}
-		close(told)
-		for before, left := saved(), 2000; saved() < before+3 && left > 0; left-- { // cancelled, retried, taken up, and its worker at work
-			time.Sleep(time.Millisecond)
+		w.email.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
+			<-told
+			_, err := w.control().Cancel(ctx, w.get("asking").ID, "bob", "")
+			if err == nil {
+				_, err = w.control().Retry(ctx, w.get("asking").ID, "bob")
+			}
+			return nil, err
 		}
-		return nil, nil
-	}
-	w.email.answer = func(context.Context, int, responder.Call) (responder.Result, error) {
-		<-told
-		_, err := w.control().Cancel(ctx, w.get("asking").ID, "bob", "")
-		if err == nil {
-			_, err = w.control().Retry(ctx, w.get("asking").ID, "bob")
+		w.send(w.finding("UnauthorizedInstanceCreated"))
+		d := w.dispatcher()
+		w.live(d, 5*time.Minute, 10*time.Second)
+		run := w.get("asking")
+		if run.State != responder.RunAwaitingApproval || w.slack.count() != 2 {
+			t.Fatalf("told %d times\n%s", w.slack.count(), outline(run))
 		}
-		return nil, err
-	}
-	w.send(w.finding("UnauthorizedInstanceCreated"))
-	d := w.dispatcher()
-	w.live(d, 5*time.Minute, 10*time.Second)
-	run := w.get("asking")
-	if run.State != responder.RunAwaitingApproval || w.slack.count() != 2 {
-		t.Fatalf("told %d times\n%s", w.slack.count(), outline(run))
-	}
-	for path, state := range run.Steps {
-		if state.Kind == responder.Notice && len(state.Attempts) == 0 {
-			t.Errorf("step %s is %s without an attempt\n%s", path, state.State, outline(run))
+		for path, state := range run.Steps {
+			if state.Kind == responder.Notice && len(state.Attempts) == 0 {
+				t.Errorf("step %s is %s without an attempt\n%s", path, state.State, outline(run))
+			}
 		}
-	}
+	})
 }
 
 // TestRetryInAWait: a run that was parked in its wait rests in it again, as long as it

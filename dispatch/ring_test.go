@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -203,45 +204,47 @@ func TestTwoWorkers(t *testing.T) {
 // TestDeadline: with its time nearly over a worker starts nothing more, and
 // rings for the rest.
 func TestDeadline(t *testing.T) {
-	w := newWorld(t, shortFlow)
-	w.slack.answer = func(ctx context.Context, n int, _ responder.Call) (responder.Result, error) {
-		if n == 1 {
-			<-ctx.Done() // until time is up
-			return nil, ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, shortFlow)
+		w.slack.answer = func(ctx context.Context, n int, _ responder.Call) (responder.Result, error) {
+			if n == 1 {
+				<-ctx.Done() // until time is up
+				return nil, ctx.Err()
+			}
+			return nil, nil
 		}
-		return nil, nil
-	}
-	f := w.finding("UnauthorizedInstanceCreated")
-	body, err := responder.Bell{Finding: &f}.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := w.dispatcher()
-	ctx, cancel := context.WithTimeout(context.Background(), margin+200*time.Millisecond)
-	defer cancel()
-	if failures := d.Handle(ctx, []responder.Delivery{{ID: "1", Body: body}}); len(failures) > 0 {
-		t.Fatal(failures)
-	}
-	if ctx.Err() != nil {
-		t.Error("came back after the deadline")
-	}
-	run := w.get("UnauthorizedInstanceCreated")
-	if run.State != responder.RunWaiting || !run.Lease.IsZero() || !strings.HasPrefix(run.Steps["0"].Error, "the worker was lost") {
-		t.Errorf("%s%+v", outline(run), run)
-	}
-	// With no time at all, the run is made, and rung for.
-	f.Number = 1
-	if body, err = (responder.Bell{Finding: &f}).Encode(); err != nil {
-		t.Fatal(err)
-	}
-	if failures := d.Handle(ctx, []responder.Delivery{{ID: "2", Body: body}}); len(failures) > 0 {
-		t.Fatal(failures)
-	}
-	w.live(d, 4*time.Minute, time.Second)
-	page, err := w.runs.List(context.Background(), responder.RunQuery{State: responder.RunSucceeded})
-	if err != nil || len(page.Runs) != 2 {
-		t.Errorf("%d runs succeeded, %v", len(page.Runs), err)
-	}
+		f := w.finding("UnauthorizedInstanceCreated")
+		body, err := responder.Bell{Finding: &f}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := w.dispatcher()
+		ctx, cancel := context.WithTimeout(context.Background(), margin+200*time.Millisecond)
+		defer cancel()
+		if failures := d.Handle(ctx, []responder.Delivery{{ID: "1", Body: body}}); len(failures) > 0 {
+			t.Fatal(failures)
+		}
+		if ctx.Err() != nil {
+			t.Error("came back after the deadline")
+		}
+		run := w.get("UnauthorizedInstanceCreated")
+		if run.State != responder.RunWaiting || !run.Lease.IsZero() || !strings.HasPrefix(run.Steps["0"].Error, "the worker was lost") {
+			t.Errorf("%s%+v", outline(run), run)
+		}
+		// With no time at all, the run is made, and rung for.
+		f.Number = 1
+		if body, err = (responder.Bell{Finding: &f}).Encode(); err != nil {
+			t.Fatal(err)
+		}
+		if failures := d.Handle(ctx, []responder.Delivery{{ID: "2", Body: body}}); len(failures) > 0 {
+			t.Fatal(failures)
+		}
+		w.live(d, 4*time.Minute, time.Second)
+		page, err := w.runs.List(context.Background(), responder.RunQuery{State: responder.RunSucceeded})
+		if err != nil || len(page.Runs) != 2 {
+			t.Errorf("%d runs succeeded, %v", len(page.Runs), err)
+		}
+	})
 }
 
 // TestStopped: a worker that is told to stop stores what came of its attempts.

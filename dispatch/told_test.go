@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skycrafters/responder"
@@ -116,25 +117,27 @@ func (h hanging) Create(ctx context.Context, run *responder.Run) error {
 // TestDeadlineMidBatch: when time runs out, only what is not made durable comes
 // again; of the rest nothing is lost.
 func TestDeadlineMidBatch(t *testing.T) {
-	w := newWorld(t, shortFlow)
-	w.config.Runs = hanging{w.runs, 1}
-	d := w.dispatcher()
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	deliveries := w.three()
-	failures := d.Handle(ctx, deliveries)
-	if len(failures) != 1 || failures[0].ID != "1" || failures[0].Dead || !errors.Is(failures[0].Err, context.DeadlineExceeded) {
-		t.Fatalf("failures are %v, want that of 1, to come again", failures)
-	}
-	w.config.Runs = w.runs
-	w.live(w.dispatcher(), 5*time.Minute, time.Second)
-	page, err := w.runs.List(context.Background(), responder.RunQuery{State: responder.RunSucceeded})
-	if err != nil || len(page.Runs) != 2 {
-		t.Errorf("%d runs succeeded, %v; want 2", len(page.Runs), err)
-	}
-	if failures := w.dispatcher().Handle(context.Background(), deliveries[1:2]); len(failures) > 0 {
-		t.Errorf("what comes again fails: %v", failures)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, shortFlow)
+		w.config.Runs = hanging{w.runs, 1}
+		d := w.dispatcher()
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		deliveries := w.three()
+		failures := d.Handle(ctx, deliveries)
+		if len(failures) != 1 || failures[0].ID != "1" || failures[0].Dead || !errors.Is(failures[0].Err, context.DeadlineExceeded) {
+			t.Fatalf("failures are %v, want that of 1, to come again", failures)
+		}
+		w.config.Runs = w.runs
+		w.live(w.dispatcher(), 5*time.Minute, time.Second)
+		page, err := w.runs.List(context.Background(), responder.RunQuery{State: responder.RunSucceeded})
+		if err != nil || len(page.Runs) != 2 {
+			t.Errorf("%d runs succeeded, %v; want 2", len(page.Runs), err)
+		}
+		if failures := w.dispatcher().Handle(context.Background(), deliveries[1:2]); len(failures) > 0 {
+			t.Errorf("what comes again fails: %v", failures)
+		}
+	})
 }
 
 // TestParkedIsTold: a wake parks a run that cannot be decoded. A finding that

@@ -29,6 +29,13 @@ func steered(t *testing.T, wait string) (c *cli, broken *atomic.Bool) {
 	c = newCLI(t)
 	c.env["SINK"] = web.URL
 	c.write("rules.yml", "rules:\n  Created: {when: action == \"iam:CreateUser\", message: '{{ req.userName }}'}\n")
+	c.setWait(wait)
+	return c, broken
+}
+
+// setWait writes the flow of steered.
+func (c *cli) setWait(wait string) {
+	c.t.Helper()
 	c.write("flows.yml", `
 actions: {SendSlack: {webhookURL: "env:SINK"}}
 flows:
@@ -39,7 +46,6 @@ flows:
       - wait: `+wait+`
       - parallel: [SendSlack: {message: two}, SendSlack: {message: three}]
 `)
-	return c, broken
 }
 
 // runID is the id of the only run.
@@ -109,6 +115,8 @@ func TestControlWhileServing(t *testing.T) {
 	c.has(out, "  succeeded", "wait 1s ✓", "2.1  SendSlack ✓")
 	_, errs := c.run(exitInput, "runs", "retry", id, "--data", c.data)
 	c.has(errs, "has succeeded: there is nothing to retry")
+	c.setWait("1h") // for what is to be cancelled
+	p.out.wait(t, `Reloaded: `)
 	out, _ = c.run(exitDone, "runs", "again", id, "--data", c.data)
 	c.has(out, id+"#2")
 	out, _ = c.run(exitDone, "runs", "cancel", id+"#2", "--why", "enough", "--data", c.data, "--format", "json")

@@ -47,34 +47,45 @@ func points() []point {
 	return append(all, point{"act: begun", 30}, point{"act: answered", 30})
 }
 
-// death is how a process is to die: at a moment after its start, or at a point.
+// death is how a process is to die: at a moment after its start or, as a start takes
+// as long as the machine is busy, after it began to serve; or at a point, if it comes
+// there by that moment.
 type death struct {
-	after time.Duration
-	point string
-	visit int
+	after   time.Duration
+	serving bool // after it began to serve
+	point   string
+	visit   int
 }
 
-// patience is how long a process may live that is to die at a point.
-const patience = 1500 * time.Millisecond
+// at is a death at a point, at one of its first visits.
+func (p point) at(dice *rand.Rand) death {
+	return death{after: 1500 * time.Millisecond, serving: true, point: p.name, visit: 1 + dice.IntN(p.visits)}
+}
 
 func (d death) String() string {
-	if d.point == "" {
-		return d.after.String()
+	switch {
+	case d.point != "":
+		return fmt.Sprintf("%s#%d", d.point, d.visit)
+	case d.serving:
+		return fmt.Sprintf("%v after it began to serve", d.after)
 	}
-	return fmt.Sprintf("%s#%d", d.point, d.visit)
+	return d.after.String()
 }
 
-// deaths plans the rounds: moments within a span alone, or, where the program
-// has points, every other time one of these, in turn.
+// deaths plans the rounds: moments within a span, and every other time one while it
+// serves or, where the program has points, one of these, in turn.
 func deaths(seed uint64, rounds int, span time.Duration) []death {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	all := points()
 	plan := make([]death, rounds)
 	for i := range plan {
-		if p := all[i/2%len(all)]; faults.Built && i%2 == 1 {
-			plan[i] = death{patience, p.name, 1 + dice.IntN(p.visits)}
-		} else {
+		switch {
+		case i%2 == 0:
 			plan[i] = death{after: time.Duration(dice.Float64() * float64(span))}
+		case faults.Built:
+			plan[i] = all[i/2%len(all)].at(dice)
+		default:
+			plan[i] = death{after: time.Duration((0.5 + dice.Float64()) * float64(250*time.Millisecond)), serving: true}
 		}
 	}
 	return plan
@@ -123,7 +134,7 @@ func TestKilled(t *testing.T) {
 			reached[d.point]++
 		}
 	}
-	least := 3 // under the race detector, on a busy machine, a start takes most of a life
+	least := 3 // under the race detector, on a busy machine, an event takes most of a life
 	if faults.Built {
 		least = rounds
 	}
@@ -201,10 +212,16 @@ func (c *cli) liveBeside(d death, prefix string, env []string, beside func(gone 
 	}
 	v := c.launch(env...)
 	end := time.AfterFunc(d.after, func() { _ = v.cmd.Process.Kill() }) // an error means that it is gone already
+	if d.serving {
+		end.Reset(overdue)
+	}
 	ctx, cancel := context.WithCancel(c.t.Context())
 	defer cancel()
 	context.AfterFunc(ctx, func() { _ = v.cmd.Process.Kill() })
 	if url := v.address(ctx); url != "" {
+		if d.serving && end.Stop() {
+			end.Reset(d.after)
+		}
 		var others sync.WaitGroup
 		others.Go(func() { beside(v.gone) })
 		accepted = c.flood(c.doorAt(url), v.gone, prefix)
@@ -257,7 +274,7 @@ func (c *cli) waitForRuns(n int) {
 		c.t.Fatal(err)
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), overdue)
 	defer cancel()
 	for {
 		stats, err := db.Stats(ctx)
@@ -333,7 +350,7 @@ func TestKilledAtFirstStart(t *testing.T) {
 		c.data = filepath.Join(c.dir, fmt.Sprint("data", round))
 		d := death{after: time.Duration(dice.IntN(120)) * time.Millisecond}
 		if faults.Built && round%2 == 1 {
-			d = death{patience, making[round/2%len(making)], 1}
+			d = point{making[round/2%len(making)], 1}.at(dice)
 		}
 		if _, atPoint := c.live(d, "first", nil); d.point != "" && !atPoint {
 			t.Errorf("it was to die at %v and did not", d)

@@ -135,7 +135,6 @@ func TestKilledWhilePeopleDecide(t *testing.T) {
 	}
 	people := &crowd{cli: c, said: map[string]time.Time{}}
 	dice := rand.New(rand.NewPCG(*crashSeed, 3))
-	starting := c.startTime(env...)
 	var accepted []string
 	halts, atHalt := 0, 0
 	repaired := func() (n int) {
@@ -146,9 +145,9 @@ func TestKilledWhilePeopleDecide(t *testing.T) {
 	}
 	for round := range rounds {
 		all := points()
-		d := death{after: starting + time.Duration(dice.Float64()*float64(1200*time.Millisecond))}
+		d := death{after: time.Duration(dice.Float64() * float64(1200*time.Millisecond)), serving: true}
 		if p := all[dice.IntN(len(all))]; round%2 == 1 {
-			d = death{patience, p.name, 1 + dice.IntN(p.visits)}
+			d = p.at(dice)
 		}
 		halted, pause := false, time.Duration(dice.Float64()*float64(600*time.Millisecond))
 		events, _ := c.liveBeside(d, fmt.Sprintf("r%d", round), env, func(gone <-chan struct{}) {
@@ -172,7 +171,7 @@ func TestKilledWhilePeopleDecide(t *testing.T) {
 		}
 		halts++
 		before := repaired()
-		more, _ := c.liveBeside(death{after: starting + 700*time.Millisecond}, fmt.Sprintf("h%d", round), env, people.keepAnswering)
+		more, _ := c.liveBeside(death{after: 700 * time.Millisecond, serving: true}, fmt.Sprintf("h%d", round), env, people.keepAnswering)
 		accepted = append(accepted, more...)
 		if n := repaired() - before; n > 0 {
 			t.Errorf("round %d: %d repairs while everything was halted", round, n)
@@ -237,7 +236,7 @@ func (c *cli) untilAnswered(people *crowd, n int) {
 		c.t.Fatal(err)
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), overdue)
 	defer cancel()
 	for {
 		people.answer(ctx.Done())

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/skycrafters/responder/internal/evidence"
@@ -108,7 +107,7 @@ func TestFaultReadOnly(t *testing.T) {
 		refused := func(what string) {
 			remount("ro")
 			v := c.launch()
-			if code := v.ended(10 * time.Second); code != exitFailed || !strings.Contains(v.said(), "cannot be written to: give the right to, or name another folder") || !strings.Contains(v.said(), c.data) {
+			if code := v.ended(); code != exitFailed || !strings.Contains(v.said(), "cannot be written to: give the right to, or name another folder") || !strings.Contains(v.said(), c.data) {
 				t.Errorf("%s: it ends with %d and says\n%s", what, code, v.said())
 			}
 			starts++

@@ -45,7 +45,7 @@ func (c *cli) outlive(o outage) evidence.Figures {
 	recovered := func(to *door, name string) {
 		c.t.Helper()
 		for began := time.Now(); offer(to, name) != 202; {
-			if time.Since(began) > 30*time.Second {
+			if time.Since(began) > overdue {
 				c.t.Fatal("the outage is over and events are still refused")
 			}
 		}
@@ -78,14 +78,14 @@ func (c *cli) outlive(o outage) evidence.Figures {
 	v.kill()
 
 	v = c.launch(sinks...) // while it lasts
-	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), overdue)
 	defer cancel()
 	if url := v.address(ctx); url != "" {
 		if status := offer(c.doorAt(url), "started"); status != 503 {
 			c.t.Errorf("started in the outage, it answers %d", status)
 		}
 		v.kill()
-	} else if code := v.ended(time.Second); code != exitFailed || !strings.Contains(v.said(), o.says) || strings.Contains(v.said(), "panic") {
+	} else if code := v.ended(); code != exitFailed || !strings.Contains(v.said(), o.says) || strings.Contains(v.said(), "panic") {
 		c.t.Errorf("started in the outage, it ends with %d and says\n%s", code, v.said())
 	}
 	o.end(v)

@@ -54,7 +54,7 @@ func TestInterrupted(t *testing.T) {
 				if got != exitFailed || !strings.Contains(errs.String(), want) {
 					t.Errorf("exit %d: %s\nwant %d and %q", got, errs.String(), exitFailed, want)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(overdue):
 				t.Fatal("it goes on though it was interrupted")
 			}
 		})
@@ -93,7 +93,7 @@ func TestSignals(t *testing.T) {
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		late := time.AfterFunc(overdue, func() { _ = cmd.Process.Kill() })
 		if _, err := io.Copy(io.Discard, out); err != nil {
 			t.Error(err)
 		}

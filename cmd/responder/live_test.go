@@ -94,7 +94,7 @@ func TestTellsWhileServing(t *testing.T) {
 	send(filepath.Join(c.dir, "many.jsonl"))
 	p.out.wait(t, `… more events without a match in this minute`)
 	p.end()
-	if n := strings.Count(p.out.text.String(), "no match: "); n != toldMisses {
+	if n := strings.Count(p.out.String(), "no match: "); n != toldMisses {
 		t.Errorf("%d events without a match were told, want %d", n, toldMisses)
 	}
 }
@@ -144,9 +144,9 @@ func TestServeJSON(t *testing.T) {
 	c := newCLI(t)
 	p := c.serveAs(`"serving":"(http://\S+/events)"`, "--format", "json", repo+"events/root-login.json")
 	p.end()
-	all := objects(t, p.out.text.String())
+	all := objects(t, p.out.String())
 	if len(all) != 4 {
-		t.Fatalf("%d lines, want two runs, the summary and the address:\n%s", len(all), p.out.text.String())
+		t.Fatalf("%d lines, want two runs, the summary and the address:\n%s", len(all), p.out.String())
 	}
 	if all[0]["run"] == nil || all[1]["run"] == nil || all[2]["events"] != 1.0 || all[2]["matched"] != 1.0 {
 		t.Errorf("lines are %v", all)

@@ -339,11 +339,29 @@ type process struct {
 	once sync.Once
 }
 
+// overdue is how long a test waits for what never comes: nobody waits that long for
+// what does, however slow the machine.
+const overdue = 3 * time.Minute
+
 // transcript is an output that can be waited on.
 type transcript struct {
 	mu      sync.Mutex
 	text    strings.Builder
 	changed chan struct{}
+}
+
+// String is what was written up to now.
+func (o *transcript) String() string {
+	text, _ := o.read()
+	return text
+}
+
+// read gives what was written up to now, and a channel that is closed with what is
+// written next.
+func (o *transcript) read() (text string, changed <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String(), o.changed
 }
 
 func (o *transcript) Write(p []byte) (int, error) {
@@ -359,17 +377,15 @@ func (o *transcript) Write(p []byte) (int, error) {
 func (o *transcript) wait(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	deadline := time.After(20 * time.Second)
+	late := time.After(overdue)
 	for {
-		o.mu.Lock()
-		text, changed := o.text.String(), o.changed
-		o.mu.Unlock()
+		text, changed := o.read()
 		if m := re.FindStringSubmatch(text); m != nil {
 			return m[len(m)-1]
 		}
 		select {
 		case <-changed:
-		case <-deadline:
+		case <-late:
 			t.Fatalf("output is\n%s\nwant %q in it", text, pattern)
 		}
 	}
@@ -398,23 +414,28 @@ func (p *process) end() {
 	p.stop()
 	p.once.Do(func() {
 		if code := <-p.done; code != exitDone {
-			p.t.Errorf("run ended with %d:\n%s", code, p.out.text.String())
+			p.t.Errorf("run ended with %d:\n%s", code, p.out.String())
 		}
 	})
 }
 
 func TestServeReloadSend(t *testing.T) {
 	c := newCLI(t)
+	flows, err := os.ReadFile(repo + "flows.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write("flows.yml", strings.Replace(string(flows), "wait: 10s", "wait: 1h", 1)) // no run is to end while this looks
 	p := c.serve(repo + "events")
 	p.out.wait(t, `A new API key was made; it is in (\S+)`)
 	key, err := os.ReadFile(filepath.Join(c.data, keyFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(p.out.text.String(), strings.TrimSpace(string(key))) {
+	if strings.Contains(p.out.String(), strings.TrimSpace(string(key))) {
 		t.Error("the key is shown")
 	}
-	p.out.wait(t, `wait 10s ◷`)
+	p.out.wait(t, `wait 1h ◷`)
 
 	// the data folder has one owner; looking is free
 	_, errs := c.run(exitFailed, "run", "--once", "--data", c.data, repo+"events")

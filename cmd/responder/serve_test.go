@@ -61,8 +61,8 @@ func TestHosts(t *testing.T) {
 				}
 			}
 			p.end()
-			if noted := strings.Contains(p.out.text.String(), "--host NAME"); noted != test.note {
-				t.Errorf("it says how to name hosts: %v, want %v\n%s", noted, test.note, p.out.text.String())
+			if noted := strings.Contains(p.out.String(), "--host NAME"); noted != test.note {
+				t.Errorf("it says how to name hosts: %v, want %v\n%s", noted, test.note, p.out.String())
 			}
 		})
 	}

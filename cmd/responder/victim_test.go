@@ -78,7 +78,7 @@ func (v *victim) stop() {
 	}
 	select {
 	case <-v.gone:
-	case <-time.After(20 * time.Second):
+	case <-time.After(overdue):
 		v.t.Fatalf("it did not stop; it said\n%s", v.said())
 	}
 	if code := v.cmd.ProcessState.ExitCode(); code != exitDone {
@@ -87,23 +87,19 @@ func (v *victim) stop() {
 }
 
 // ended waits for the process to end by itself, and gives its exit code: -1 for a signal.
-func (v *victim) ended(within time.Duration) int {
+func (v *victim) ended() int {
 	v.t.Helper()
 	select {
 	case <-v.gone:
 		return v.cmd.ProcessState.ExitCode()
-	case <-time.After(within):
-		v.t.Fatalf("it has not ended after %v; it said\n%s", within, v.said())
+	case <-time.After(overdue):
+		v.t.Fatalf("it has not ended after %v; it said\n%s", overdue, v.said())
 		return 0
 	}
 }
 
 // said is what the process has written up to now.
-func (v *victim) said() string {
-	v.out.mu.Lock()
-	defer v.out.mu.Unlock()
-	return v.out.text.String()
-}
+func (v *victim) said() string { return v.out.String() }
 
 var serving = regexp.MustCompile(`Serving (http://\S+/events)`)
 
@@ -111,9 +107,7 @@ var serving = regexp.MustCompile(`Serving (http://\S+/events)`)
 // process is over before.
 func (v *victim) address(ctx context.Context) string {
 	for {
-		v.out.mu.Lock()
-		text, changed := v.out.text.String(), v.out.changed
-		v.out.mu.Unlock()
+		text, changed := v.out.read()
 		if m := serving.FindStringSubmatch(text); m != nil {
 			return m[1]
 		}
@@ -130,7 +124,7 @@ func (v *victim) address(ctx context.Context) string {
 // served waits until the process serves, and gives where to post.
 func (v *victim) served() *door {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(v.t.Context(), overdue)
 	defer cancel()
 	url := v.address(ctx)
 	if url == "" {
