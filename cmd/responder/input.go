@@ -39,39 +39,52 @@ func (a *app) events(ctx context.Context, paths []string, unread *int) iter.Seq2
 // records with the same fault one after the other, it tells of the first, and
 // which others there are: a file of the wrong kind does not fill the screen.
 type damages struct {
-	to   io.Writer
-	why  string
-	told archive.Record
-	last archive.Record // so far with the same fault
+	to         io.Writer
+	told, last *archive.Damage // the last that was told, and the last so far with the same fault
+	n, lines   int             // that were told, and the lines that were passed over, as far as that is known
 }
 
 func (d *damages) tell(record archive.Record, err error) {
-	why, whole := err.Error(), false
-	if damage := (*archive.Damage)(nil); errors.As(err, &damage) {
-		record = archive.Record{File: damage.File, Index: damage.Index, Line: damage.Line}
-		why, whole = damage.Err.Error(), damage.Lost || damage.Index < 0
+	var damage *archive.Damage
+	if !errors.As(err, &damage) {
+		damage = &archive.Damage{File: record.File, Index: record.Index, Line: record.Line, Err: err}
 	}
-	if !whole && d.why == why && d.last.File == record.File && d.last.Index == record.Index-1 {
-		d.last = record
+	d.n++
+	d.lines += damage.Lines()
+	if d.goesOn(damage) {
+		d.last = damage
 		return
 	}
 	d.end()
-	if whole {
-		fmt.Fprintln(d.to, line(err.Error(), 500))
-		return
+	fmt.Fprintln(d.to, line(damage.Error(), 500))
+	if damage.Index >= 0 && !damage.Lost {
+		d.told, d.last = damage, damage
 	}
-	d.told, d.last, d.why = record, record, why
-	fmt.Fprintln(d.to, line(fmt.Sprintf("%s: record %d (line %d): %s", record.File, record.Index, record.Line, why), 500))
+}
+
+// of says how many lines there were, if they are more than there were damages.
+func (d *damages) of() string {
+	if d.lines <= d.n {
+		return ""
+	}
+	return fmt.Sprintf(" (%d lines)", d.lines)
+}
+
+// goesOn reports whether damage follows what was told, and has the same fault.
+func (d *damages) goesOn(damage *archive.Damage) bool {
+	return d.told != nil && !damage.Lost && d.last.File == damage.File && d.last.Index == damage.Index-1 && d.told.Err.Error() == damage.Err.Error()
 }
 
 // end tells what is left to tell.
 func (d *damages) end() {
-	switch d.last.Index - d.told.Index {
-	case 0:
-	case 1:
-		fmt.Fprintln(d.to, line(fmt.Sprintf("%s: record %d (line %d): the same", d.last.File, d.last.Index, d.last.Line), 500))
-	default:
-		fmt.Fprintln(d.to, line(fmt.Sprintf("%s: records %d to %d (up to line %d): the same", d.last.File, d.told.Index+1, d.last.Index, d.last.Line), 500))
+	if d.told != d.last {
+		text := fmt.Sprintf("%s#%d to #%d (up to line %d): the same", d.told.File, d.told.Index+2, d.last.Index+1, max(d.last.Line, d.last.Last))
+		if d.last.Index == d.told.Index+1 {
+			same := *d.last
+			same.Err = errors.New("the same")
+			text = same.Error()
+		}
+		fmt.Fprintln(d.to, line(text, 500))
 	}
-	*d = damages{to: d.to}
+	d.told, d.last = nil, nil
 }

@@ -16,12 +16,14 @@ func TestDamages(t *testing.T) {
 		unread      int
 		want        string
 	}{
-		{"one", "{}", 1, "-: record 0 (line 1): " + none},
-		{"two", "{}\n{}", 2, "-: record 0 (line 1): " + none + "\n-: record 1 (line 2): the same"},
-		{"many", strings.Repeat("{}\n", 310), 310, "-: record 0 (line 1): " + none + "\n-: records 1 to 309 (up to line 310): the same"},
-		{"an event between", "{}\n" + event + "\n{}", 2, "-: record 0 (line 1): " + none + "\n-: record 2 (line 3): " + none},
-		{"another fault between", "{}\n{}\nx\n{}\n{", 5, "-: record 0 (line 1): " + none + "\n-: record 1 (line 2): the same\n-: record 2 (line 3): expected a JSON object or array\n-: record 3 (line 4): " + none +
-			"\n-: record 4 (line 5): the input ends in the middle of it"},
+		{"one", "{}", 1, "-#1 (line 1): " + none},
+		{"two", "{}\n{}", 2, "-#1 (line 1): " + none + "\n-#2 (line 2): the same"},
+		{"many", strings.Repeat("{}\n", 310), 310, "-#1 (line 1): " + none + "\n-#2 to #310 (up to line 310): the same"},
+		{"an event between", "{}\n" + event + "\n{}", 2, "-#1 (line 1): " + none + "\n-#3 (line 3): " + none},
+		{"lines without a record", "{}\nx\n\ny\nz\n{}\nx\ny", 4, "-#1 (line 1): " + none + "\n-#2 (lines 2 to 5): expected a JSON object or array\n-#3 (line 6): " + none + "\n-#4 (lines 7 to 8): expected a JSON object or array"},
+		{"lines without a record, alike", "x\n{\"\nx\n{\"\ny\n{\"\nz\ny", 4, "-#1 (line 1): expected a JSON object or array\n-#2 (lines 2 to 3): a string is broken off at byte 2 of it\n-#3 to #4 (up to line 8): the same"},
+		{"another fault between", "{}\n{}\nx\n{}\n{", 5, "-#1 (line 1): " + none + "\n-#2 (line 2): the same\n-#3 (line 3): expected a JSON object or array\n-#4 (line 4): " + none +
+			"\n-#5 (line 5): the input ends in the middle of it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var told strings.Builder

@@ -273,7 +273,7 @@ func TestTry(t *testing.T) {
 	out, _ = c.run(exitDone, "try", "SuspiciousLoginIP", repo+"events")
 	c.has(out, "9 events · it holds for 2")
 	out, _ = c.run(exitDone, "try", "ip_in(ip, lists.trusted_ips)", "--format", "json", repo+"events/root-login-miss.json")
-	if o := objects(t, out); len(o) != 1 || o[0]["value"] != true || o[0]["record"] != 0.0 {
+	if o := objects(t, out); len(o) != 1 || o[0]["value"] != true || o[0]["record"] != 1.0 {
 		t.Errorf("try gives %v", o)
 	}
 	_, errs := c.run(exitInput, "try", "acton == 1", repo+"events")

@@ -75,7 +75,7 @@ func TestHarmlessNames(t *testing.T) {
 		if strings.Contains(out+errs, "\nEXTREME forged") || strings.Contains(out+errs, "\x1b") {
 			t.Errorf("the name breaks out of its line:\n%s%s", out, errs)
 		}
-		c.has(out+errs, "bad EXTREME forged.jsonl:0", "bad EXTREME forged.jsonl: record 1 (line 2)", "bad EXTREME forged.jsonl: record 2 (line 3)")
+		c.has(out+errs, "bad EXTREME forged.jsonl#1", "bad EXTREME forged.jsonl#2 (line 2)", "bad EXTREME forged.jsonl#3 (line 3)")
 	}
 }
 

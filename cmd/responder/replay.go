@@ -121,7 +121,7 @@ func (r *replay) run(ctx context.Context, paths, only []string) error {
 		return err
 	}
 	if r.seen.damaged > 0 {
-		return &inputError{fmt.Errorf("%s could not be read", damaged(r.seen.damaged))}
+		return &inputError{fmt.Errorf("%s could not be read%s", damaged(r.seen.damaged), r.damages.of())}
 	}
 	return nil
 }

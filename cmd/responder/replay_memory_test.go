@@ -122,7 +122,7 @@ func TestReplayBadInput(t *testing.T) {
 	deep := strings.Repeat(`{"a":[`, 5000) + strings.Repeat("]}", 5000)
 	for name, data := range map[string]string{
 		"a.jsonl":   good(1) + `{"x":"` + strings.Repeat("x", 11<<20) + "\"}\n" + good(2) + `{"requestParameters":` + deep + "}\n" + good(3),
-		"b.json.gz": zip(t, endless(`{"Records":[`+record(4, true)+`,{"x":"`, strings.Repeat("x", 1<<20), 32, `"}]}`)),
+		"b.json.gz": zip(t, endless(`{"Records":[`+record(4, true)+`,{"x":"`, strings.Repeat("x", 1<<20), 32, `"},`+record(8, true)+`]}`)),
 		"c.json.gz": zip(t, strings.NewReader(`{"Records":[`+record(5, true)+","+record(6, true)+"]}"))[:300],
 		"d.json":    good(7),
 	} {
@@ -136,16 +136,16 @@ func TestReplayBadInput(t *testing.T) {
 		t.Errorf("took %d MiB of memory", took>>20)
 	}
 	for _, want := range []string{
-		"a.jsonl: record 1 (line 2): longer than 10485760 bytes",
-		"a.jsonl: record 3 (line 4): JSON is nested deeper than 100",
-		"b.json.gz: record 1 (line 1): longer than 10485760 bytes",
-		"c.json.gz: record",
+		"a.jsonl#2 (line 2): longer than 10485760 bytes",
+		"a.jsonl#4 (line 4): JSON is nested deeper than 100",
+		"b.json.gz#2 (line 1): longer than 10485760 bytes",
+		"c.json.gz#1 (line 1, byte 12): ",
 	} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("nobody says %q:\n%s", want, errs)
 		}
 	}
-	for _, i := range []int{1, 2, 3, 4, 7} {
+	for _, i := range []int{1, 2, 3, 4, 7, 8} {
 		if id := fmt.Sprintf("/e-%d\"", i); !strings.Contains(out, id) && !strings.Contains(out, fmt.Sprintf(`"event_id":"e-%d"`, i)) {
 			t.Errorf("nothing is found in record %d:\n%s", i, out)
 		}

@@ -101,14 +101,14 @@ type findingJSON struct {
 	Region    string             `json:"region,omitempty"`
 	EventID   string             `json:"event_id"`
 	File      string             `json:"file"`
-	Record    int                `json:"record"`
+	Record    int                `json:"record"` // of the file, from 1
 }
 
 // findingsJSON writes findings alone, one a line.
 type findingsJSON struct{ *app }
 
 func (t findingsJSON) finding(j judged, f responder.Finding) error {
-	return t.printJSON(findingJSON{f.Rule, f.ID, f.Severity, f.Title, f.Message, f.Resources, j.at, j.event.Account(), j.event.Region(), eventID(j.event), j.record.File, j.record.Index})
+	return t.printJSON(findingJSON{f.Rule, f.ID, f.Severity, f.Title, f.Message, f.Resources, j.at, j.event.Account(), j.event.Region(), eventID(j.event), j.record.File, j.record.Number()})
 }
 
 func (findingsJSON) end(replayReport) error { return nil }
@@ -123,7 +123,7 @@ func findingColumns() []string {
 
 func (t findingsCSV) finding(j judged, f responder.Finding) error {
 	return t.Write(cells(momentOrNone(j.at), f.Severity.String(), f.Rule, j.event.Account(), j.event.Region(), j.who, j.address,
-		f.Message, strings.Join(f.Resources, " "), eventID(j.event), j.record.File, strconv.Itoa(j.record.Index)))
+		f.Message, strings.Join(f.Resources, " "), eventID(j.event), j.record.File, strconv.Itoa(j.record.Number())))
 }
 
 func (t findingsCSV) end(replayReport) error {

@@ -30,7 +30,7 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	out, _ = c.run(exitDone, "replay", repo+"events", "--rule", "RootLogin")
-	c.has(out, "9 events · 1 matched · 1 finding", "EXTREME", "root-login.json:0")
+	c.has(out, "9 events · 1 matched · 1 finding", "EXTREME", "root-login.json#1")
 	out, _ = c.run(exitDone, "replay", repo+"events", "--until", "2001-01-01")
 	c.has(out, "0 events", "9 outside the time asked for")
 	_, errs := c.run(exitInput, "replay", filepath.Join(c.dir, "gone.json"))
@@ -55,7 +55,7 @@ func TestReplayTellsFailuresOnce(t *testing.T) {
 	c.write("rules.yml", "rules:\n  Failing: event.detail.pad && ok\n")
 	c.write("many.jsonl", records(25, "many"))
 	_, errs := c.run(exitDone, "replay", filepath.Join(c.dir, "many.jsonl"), "--summary")
-	if n := strings.Count(errs, "many.jsonl:"); n != 10 || !strings.Contains(errs, "rule error: Failing: 15 more failures\n") {
+	if n := strings.Count(errs, "many.jsonl#"); n != 10 || !strings.Contains(errs, "rule error: Failing: 15 more failures\n") {
 		t.Errorf("%d of them in %s", n, errs)
 	}
 }
@@ -149,6 +149,16 @@ func TestReplayCSV(t *testing.T) {
 	if message := rows[1][7]; message != "'=HYPERLINK(\"http://x\",\"a\"), b" && message != "'=HYPERLINK(\"http://x\",\"a\"),\nb" {
 		t.Errorf("%q", message)
 	}
+}
+
+// TestReplayLostLines: a person is told how many lines were lost, not only how many runs of them.
+func TestReplayLostLines(t *testing.T) {
+	c := newCLI(t)
+	c.write("rules.yml", "rules:\n  All: 'true'\n")
+	c.write("in.jsonl", record(1, true)+"\n"+strings.Repeat("hello\n", 1200)+record(2, true)+"\n{\n")
+	out, errs := c.run(exitInput, "replay", filepath.Join(c.dir, "in.jsonl"))
+	c.has(out, "in.jsonl#1", "in.jsonl#3", "2 files or records not read")
+	c.has(errs, "in.jsonl#2 (lines 2 to 1201): expected a JSON object or array", "in.jsonl#4 (line 1203): ", "2 files or records could not be read (1201 lines)")
 }
 
 // TestReplayBucket reads from what speaks S3 at the endpoint given.

@@ -92,7 +92,7 @@ func (a *app) tryAll(ctx context.Context, trial *detect.Trial, paths []string) e
 }
 
 func (a *app) printTried(t tried) error {
-	out := map[string]any{"file": t.record.File, "record": t.record.Index, "event_id": eventID(t.event), "value": lang.JSONValue(t.value)}
+	out := map[string]any{"file": t.record.File, "record": t.record.Number(), "event_id": eventID(t.event), "value": lang.JSONValue(t.value)}
 	if t.err != nil {
 		out["error"] = t.err.Error()
 	}
@@ -161,7 +161,7 @@ func headline(event responder.Event) string {
 	return line(what, 80)
 }
 
-func place(r archive.Record) string { return line(fmt.Sprintf("%s:%d", r.File, r.Index), 300) }
+func place(r archive.Record) string { return line(r.Place(), 300) }
 
 // eventID is the CloudTrail record's id, else the event's.
 func eventID(event responder.Event) string {

@@ -32,24 +32,45 @@ type Record struct {
 	Raw   json.RawMessage // valid JSON as written; the caller's to keep
 }
 
+// Number is what people count records by: the first of a file is 1.
+func (r Record) Number() int { return r.Index + 1 }
+
+// Place is how people are told where a record is: file#1 is the first of the file.
+func (r Record) Place() string { return fmt.Sprintf("%s#%d", r.File, r.Number()) }
+
 // Damage is what could not be read: an element, the rest of a file, or a path.
 type Damage struct {
 	File  string
-	Index int  // of the element in the file; -1: the file as a whole
-	Line  int  // 1-based; 0 for the file as a whole
-	Lost  bool // the rest of the file cannot be read
+	Index int   // of the element in the file; -1: the file as a whole
+	Line  int   // 1-based, of the inflated file; 0 for the file as a whole
+	Last  int   // the last line that is passed over with it, if it is behind Line
+	Byte  int64 // 0-based, of the inflated file: where the element begins
+	Lost  bool  // the rest of the file cannot be read
 	Err   error
 }
 
+// Error names the place in the form of [Record.Place], and what else there is to
+// find it by.
 func (d *Damage) Error() string {
+	place := Record{File: d.File, Index: d.Index}.Place()
 	switch {
 	case d.Index < 0:
 		return fmt.Sprintf("%s: %v", d.File, d.Err)
 	case d.Lost:
-		return fmt.Sprintf("%s: record %d (line %d): %v; the rest of the file is lost", d.File, d.Index, d.Line, d.Err)
+		return fmt.Sprintf("%s (line %d, byte %d): %v; the rest of the file is lost: fetch it anew, or mend it there", place, d.Line, d.Byte, d.Err)
+	case d.Last > d.Line:
+		return fmt.Sprintf("%s (lines %d to %d): %v", place, d.Line, d.Last, d.Err)
 	default:
-		return fmt.Sprintf("%s: record %d (line %d): %v", d.File, d.Index, d.Line, d.Err)
+		return fmt.Sprintf("%s (line %d): %v", place, d.Line, d.Err)
 	}
+}
+
+// Lines is how many lines are passed over with it; 0 if that is not known.
+func (d *Damage) Lines() int {
+	if d.Index < 0 || d.Lost {
+		return 0
+	}
+	return max(d.Last-d.Line, 0) + 1
 }
 
 func (d *Damage) Unwrap() error { return d.Err }
@@ -123,7 +144,7 @@ func read(ctx context.Context, name string, file io.Reader, desk *Desk, through 
 func damageOf(name string, err error) *Damage {
 	var d *elements.Damage
 	if errors.As(err, &d) {
-		return &Damage{File: name, Index: d.Index, Line: d.Line, Lost: d.Lost, Err: d.Err}
+		return &Damage{File: name, Index: d.Index, Line: d.Line, Last: d.Last, Byte: d.Byte, Lost: d.Lost, Err: d.Err}
 	}
 	return &Damage{File: name, Index: -1, Lost: true, Err: err}
 }

@@ -83,32 +83,47 @@ func TestRead(t *testing.T) {
 		want     []string
 	}{
 		{"empty", "", nil},
-		{"one byte", "{", []string{"! f: record 0 (line 1): the input ends in the middle of it"}},
+		{"one byte", "{", []string{"! f#1 (line 1): the input ends in the middle of it"}},
 		{"one event", `{"a":1}`, []string{`f 0:1 {"a":1}`}},
 		{"CloudTrail file", "{\"Records\":[{\"a\":1},\n{\"a\":2}]}", []string{`f 0:1 {"a":1}`, `f 1:2 {"a":2}`}},
 		{"array", "[{},{}]", []string{"f 0:1 {}", "f 1:1 {}"}},
 		{"a damaged line costs that line", lines, []string{
-			`f 0:1 {"a":1}`, "! f: record 1 (line 2): the input ends in the middle of it", `f 2:3 {"a":3}`}},
+			`f 0:1 {"a":1}`, "! f#2 (line 2): the input ends in the middle of it", `f 2:3 {"a":3}`}},
 		{"damage in an array costs the rest", `{"Records":[{},{"a":},{}]}`, []string{
-			"f 0:1 {}", "! f: record 1 (line 1): unexpected '}' at byte 5 of it; the rest of the file is lost"}},
+			"f 0:1 {}", "! f#2 (line 1, byte 15): unexpected '}' at byte 5 of it; the rest of the file is lost: fetch it anew, or mend it there"}},
 		{"gzip", zipped, []string{
-			`f 0:1 {"a":1}`, "! f: record 1 (line 2): the input ends in the middle of it", `f 2:3 {"a":3}`}},
+			`f 0:1 {"a":1}`, "! f#2 (line 2): the input ends in the middle of it", `f 2:3 {"a":3}`}},
 		{"gzip, two members", zip(t, "{}\n") + zip(t, "{}\n"), []string{"f 0:1 {}", "f 1:2 {}"}},
 		{"gzip, empty", zip(t, ""), nil},
-		{"gzip, cut off", zip(t, "{}\n")[:12], []string{"! f: record 0 (line 1): the input ends in the middle of it", "! f: record 1 (line 1): unexpected EOF; the rest of the file is lost"}},
+		{"gzip, cut off", zip(t, "{}\n")[:12], []string{"! f#1 (line 1): the input ends in the middle of it", "! f#2 (line 1, byte 1): unexpected EOF; the rest of the file is lost: fetch it anew, or mend it there"}},
 		{"gzip, cut off in its head", zipped[:5], []string{"! f: gunzip: unexpected EOF"}},
 		{"gzip, damaged", string(badSum), []string{
-			`f 0:1 {"a":1}`, "! f: record 1 (line 2): the input ends in the middle of it", `f 2:3 {"a":3}`,
-			"! f: record 3 (line 4): gzip: invalid checksum; the rest of the file is lost"}},
+			`f 0:1 {"a":1}`, "! f#2 (line 2): the input ends in the middle of it", `f 2:3 {"a":3}`,
+			"! f#4 (line 4, byte 22): gzip: invalid checksum; the rest of the file is lost: fetch it anew, or mend it there"}},
 		{"gzip, rubbish behind", zip(t, "{}\n") + "rubbish, ten bytes", []string{
-			"f 0:1 {}", "! f: record 1 (line 2): gzip: invalid header; the rest of the file is lost"}},
-		{"binary", "\x00\x01\x02", []string{"! f: record 0 (line 1): expected a JSON object or array"}},
+			"f 0:1 {}", "! f#2 (line 2, byte 3): gzip: invalid header; the rest of the file is lost: fetch it anew, or mend it there"}},
+		{"binary", "\x00\x01\x02", []string{"! f#1 (line 1): expected a JSON object or array"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			same(t, list(t, "/nowhere", Read(t.Context(), "f", strings.NewReader(tt.in))), tt.want)
 			same(t, list(t, "/nowhere", Read(t.Context(), "f", iotest.OneByteReader(strings.NewReader(tt.in)))), tt.want)
 		})
+	}
+}
+
+// TestDamage: it is told how many lines are passed over.
+func TestDamage(t *testing.T) {
+	const in = "{}\nx\ny\n\nz\n\n{}\n!\n"
+	same(t, list(t, "/nowhere", Read(t.Context(), "f", strings.NewReader(in))), []string{
+		"f 0:1 {}", "! f#2 (lines 2 to 5): expected a JSON object or array", "f 2:7 {}", "! f#4 (line 8): expected a JSON object or array"})
+	for want, d := range map[int]Damage{0: {Index: -1}, 1: {Line: 7}, 3: {Line: 7, Last: 9}} {
+		if got := d.Lines(); got != want {
+			t.Errorf("%+v: %d lines, want %d", d, got, want)
+		}
+	}
+	if lost := (&Damage{Line: 7, Last: 9, Lost: true}); lost.Lines() != 0 {
+		t.Errorf("of what is lost nobody knows how many lines it has, but not %d", lost.Lines())
 	}
 }
 
@@ -143,7 +158,7 @@ func TestReadBomb(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	same(t, list(t, "/nowhere", Read(t.Context(), "f", &b)), []string{
-		fmt.Sprintf("! f: record 0 (line 1): longer than %d bytes: too large; the rest of the file is lost", MaxElementBytes)})
+		fmt.Sprintf("! f#1 (line 1, byte 12): longer than %d bytes: too large; the rest of the file is lost: fetch it anew, or mend it there", MaxElementBytes)})
 	runtime.ReadMemStats(&after)
 	if took := after.TotalAlloc - before.TotalAlloc; took > 6*MaxElementBytes {
 		t.Errorf("allocated %d MiB for elements of at most %d MiB", took>>20, MaxElementBytes>>20)
@@ -184,7 +199,7 @@ func TestRecords(t *testing.T) {
 		{"folder of folders", at("."), slices.Concat(a, []string{`b.json 0:1 {"f":"b"}`, `odd[1].json 0:1 {"f":"odd"}`})},
 		{"folder without events", at("empty"), nil},
 		{"file of any name", at("events"), []string{`events 0:1 {"f":"no extension"}`}},
-		{"hidden file when named", at("a/.hidden.json"), []string{"! a/.hidden.json: record 0 (line 1): expected a JSON object or array"}},
+		{"hidden file when named", at("a/.hidden.json"), []string{"! a/.hidden.json#1 (line 1): expected a JSON object or array"}},
 		{"in the order given, twice if named twice", at("b.json", "events", "b.json"), []string{
 			`b.json 0:1 {"f":"b"}`, `events 0:1 {"f":"no extension"}`, `b.json 0:1 {"f":"b"}`}},
 		{"pattern of files", at("a/*.json*"), []string{`a/1.json.gz 0:1 {"f":"a1"}`, `a/2.jsonl 0:1 {"f":"a2"}`, `a/2.jsonl 1:2 {"f":"a2"}`}},

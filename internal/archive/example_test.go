@@ -19,6 +19,6 @@ func ExampleRead() {
 	}
 	// Output:
 	// 0 {"eventName":"CreateUser"}
-	// damaged: trail.jsonl: record 1 (line 2): the input ends in the middle of it
+	// damaged: trail.jsonl#2 (line 2): the input ends in the middle of it
 	// 2 {"eventName":"DeleteUser"}
 }

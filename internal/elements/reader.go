@@ -29,9 +29,11 @@ type Element struct {
 
 // Damage is a place where a stream is not what it should be.
 type Damage struct {
-	Index int  // of the element that is damaged or would have come next
-	Line  int  // where that element begins, else where reading stopped
-	Lost  bool // the rest of the stream cannot be read
+	Index int   // of the element that is damaged or would have come next
+	Line  int   // where that element begins, else where reading stopped
+	Byte  int64 // likewise, 0-based in the stream
+	Last  int   // the last line that is passed over with it; Line, if it is the only one
+	Lost  bool  // the rest of the stream cannot be read
 	Err   error
 }
 
@@ -59,6 +61,7 @@ type Reader struct {
 	begun bool   // something was asked for
 	err   error  // why src gives no more; io.EOF at its end
 	line  int    // of buf[pos]
+	gone  int64  // bytes of the stream before buf[pos]
 
 	index int   // of the next element
 	place place // in the stream's structure
@@ -91,7 +94,9 @@ func NewReaderIn(room []byte, src io.Reader, max int) *Reader {
 // Next gives the next element. The error is io.EOF at the end of the stream,
 // else a *Damage, which is io.EOF's place in the sequence if it is Lost.
 // After other damage the next call goes on behind it: at the next element of
-// an array, or at the next line that begins with {.
+// an array, or at the next line that begins with {. In an array, that is so of an
+// element that is too long, whose end is told by its quotes and brackets; one
+// that is broken in another way loses the rest.
 func (r *Reader) Next() (Element, error) {
 	e, err := r.next(r.measure)
 	if err != nil {
@@ -99,7 +104,7 @@ func (r *Reader) Next() (Element, error) {
 	}
 	e.Raw = bytes.Clone(e.Raw)
 	if err := Validate(e.Raw); err != nil {
-		return Element{}, &Damage{Index: e.Index, Line: e.Line, Err: err}
+		return Element{}, &Damage{Index: e.Index, Line: e.Line, Byte: r.gone - int64(len(e.Raw)), Last: r.line, Err: err}
 	}
 	return e, nil
 }
@@ -155,7 +160,7 @@ func (r *Reader) next(measure func() (int, error)) (Element, error) {
 				r.consume(1)
 				r.place = atFirst
 			case c != '{':
-				return Element{}, r.damagedLine(r.line, errNotOpened)
+				return Element{}, r.damagedLine(errNotOpened)
 			default:
 				if n, ok := r.recordsHead(); ok {
 					r.consume(n)
@@ -184,7 +189,7 @@ func (r *Reader) next(measure func() (int, error)) (Element, error) {
 				}
 				return r.element(measure)
 			default:
-				return Element{}, r.loseRest(r.line, fmt.Errorf("expected , or ] behind an element, found %q", c))
+				return Element{}, r.loseRest(fmt.Errorf("expected , or ] behind an element, found %q", c))
 			}
 		}
 	}
@@ -193,27 +198,32 @@ func (r *Reader) next(measure func() (int, error)) (Element, error) {
 
 // element reads the value that begins at buf[pos].
 func (r *Reader) element(measure func() (int, error)) (Element, error) {
-	line := r.line
 	n, err := measure()
 	switch {
 	case err != nil && r.place == atTop:
-		return Element{}, r.damagedLine(line, err)
+		return Element{}, r.damagedLine(err)
 	case err == errTruncated && r.err != io.EOF:
-		return Element{}, r.loseRest(line, r.err)
+		return Element{}, r.loseRest(r.err)
+	case errors.Is(err, responder.ErrTooLarge):
+		return Element{}, r.passOver(err)
 	case err != nil:
-		return Element{}, r.loseRest(line, err)
+		return Element{}, r.loseRest(err)
 	}
-	raw := r.buf[r.pos : r.pos+n]
-	e := Element{Index: r.index, Line: line, Raw: raw}
-	r.index++
+	e := Element{Index: r.index, Line: r.line, Raw: r.buf[r.pos : r.pos+n]}
 	r.consume(n)
+	r.counted()
+	return e, nil
+}
+
+// counted goes behind an element.
+func (r *Reader) counted() {
+	r.index++
 	switch r.place {
 	case atFirst:
 		r.place = behind
 	case atRecords:
 		r.place = behindRecord
 	}
-	return e, nil
 }
 
 // measure gives the length of the value that begins at buf[pos].
@@ -270,7 +280,7 @@ func (r *Reader) closeList() error {
 		case !ok:
 			return r.ended()
 		case c != '}':
-			return r.loseRest(r.line, errors.New(`something stands beside "Records"`))
+			return r.loseRest(errors.New(`something stands beside "Records"`))
 		}
 		r.consume(1)
 	}
@@ -282,45 +292,70 @@ func (r *Reader) closeList() error {
 func (r *Reader) ended() error {
 	switch {
 	case r.err != io.EOF:
-		return r.loseRest(r.line, r.err)
+		return r.loseRest(r.err)
 	case r.place != atTop:
-		return r.loseRest(r.line, errors.New("the input ends inside the array"))
+		return r.loseRest(errors.New("the input ends inside the array"))
 	}
 	return io.EOF
 }
 
-// loseRest gives the damage after which nothing more is read.
-func (r *Reader) loseRest(line int, err error) error {
-	r.lost = true
-	return &Damage{Index: r.index, Line: line, Lost: true, Err: err}
+// damage is that of the next element, at what is not consumed yet.
+func (r *Reader) damage(err error) *Damage {
+	return &Damage{Index: r.index, Line: r.line, Byte: r.gone, Last: r.line, Err: err}
 }
 
-// damagedLine gives the damage of a top-level value and goes on at the next
-// line that begins with {. A pretty-printed value is thus one damage, not one
-// a line; JSON lines lose only the line.
-func (r *Reader) damagedLine(line int, err error) error {
-	d := &Damage{Index: r.index, Line: line, Err: err}
-	r.index++
-	for {
-		for !r.consumeThrough('\n') {
-			if !r.more() {
-				return d
-			}
+// loseRest gives the damage after which nothing more is read.
+func (r *Reader) loseRest(err error) error {
+	r.lost = true
+	d := r.damage(err)
+	d.Lost = true
+	return d
+}
+
+// passOver gives the damage of an element of an array that cannot be held, and
+// consumes it as it is read. If its end cannot be told, the rest is lost.
+func (r *Reader) passOver(err error) error {
+	d := r.damage(err)
+	for b := (balance{lines: true}); ; {
+		ends := b.walk(r.buf[r.pos:])
+		r.consume(b.n)
+		b.n = 0
+		if ends == here {
+			d.Last = r.line
+			r.counted()
+			return d
 		}
-		if c, ok := r.at(0); !ok || c == '{' {
+		if ends == nowhere || !r.more() {
+			r.lost, d.Lost = true, true
 			return d
 		}
 	}
 }
 
-// consumeThrough consumes what is held up to and with c, all of it if c is not in it.
-func (r *Reader) consumeThrough(c byte) bool {
-	if i := bytes.IndexByte(r.buf[r.pos:], c); i >= 0 {
-		r.consume(i + 1)
-		return true
+// damagedLine gives the damage of a top-level value and goes on at the next
+// line that begins with {. A pretty-printed value is thus one damage, not one
+// a line; JSON lines lose only the line.
+func (r *Reader) damagedLine(err error) error {
+	d := r.damage(err)
+	r.index++
+	for {
+		held := r.buf[r.pos:]
+		end := bytes.IndexByte(held, '\n') + 1
+		if end > 0 {
+			held = held[:end]
+		}
+		if len(bytes.TrimSpace(held)) > 0 {
+			d.Last = r.line
+		}
+		r.consume(len(held))
+		if end == 0 {
+			if !r.more() {
+				return d
+			}
+		} else if c, ok := r.at(0); !ok || c == '{' {
+			return d
+		}
 	}
-	r.consume(len(r.buf) - r.pos)
-	return false
 }
 
 // skipSpace consumes white space and shows the byte behind it; false at the end.
@@ -365,6 +400,7 @@ func (r *Reader) at(i int) (byte, bool) {
 func (r *Reader) consume(n int) {
 	r.line += bytes.Count(r.buf[r.pos:r.pos+n], []byte{'\n'})
 	r.pos += n
+	r.gone += int64(n)
 }
 
 // more reads some of src behind what is held; false if there is no more.

@@ -100,6 +100,16 @@ func TestReader(t *testing.T) {
 		{"too long", "{\"a\":\"" + strings.Repeat("x", 100) + "\"}\n{}", []string{
 			"! element 0 (line 1): longer than 64 bytes: too large", "1:2 {}"}},
 		{"too long in an array", "[{\"a\":\"" + strings.Repeat("x", 100) + "\"},{}]", []string{
+			"! element 0 (line 1): longer than 64 bytes: too large", "1:1 {}"}},
+		{"too long in a CloudTrail file, over lines", "{\"Records\":[{},\n{\"a\":[\n\"" + strings.Repeat(`\"]}`, 100) + "\"]\n},\n{\"b\":1}]}{}", []string{
+			"0:1 {}", "! element 1 (line 2): longer than 64 bytes: too large", `2:5 {"b":1}`, "3:5 {}"}},
+		{"too long and nested deep, behind its beginning", `[{"a":"` + strings.Repeat("x", 100) + `","b":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "},{}]", []string{
+			"! element 0 (line 1): longer than 64 bytes: too large", "1:1 {}"}},
+		{"too long and broken off", `[{"a":"` + strings.Repeat("x", 100) + "\n\"},{}]", []string{
+			"! element 0 (line 1): longer than 64 bytes: too large (lost)"}},
+		{"too long and cut off", `[{},{"a":"` + strings.Repeat("x", 100) + `\`, []string{
+			"0:1 {}", "! element 1 (line 1): longer than 64 bytes: too large (lost)"}},
+		{"a text too long in an array", `["` + strings.Repeat("x", 100) + `",{}]`, []string{
 			"! element 0 (line 1): longer than 64 bytes: too large (lost)"}},
 	}
 	for _, tt := range tests {
@@ -111,6 +121,37 @@ func TestReader(t *testing.T) {
 				t.Errorf("byte by byte: got\n %s\nwant\n %s", strings.Join(got, "\n "), strings.Join(tt.want, "\n "))
 			}
 		})
+	}
+}
+
+// TestDamagePlaces: damage says where it begins, and how many lines go with it.
+func TestDamagePlaces(t *testing.T) {
+	for in, want := range map[string]string{
+		"{}\n{]\n{}":                   "lines 2 to 2, byte 3",
+		"{}\n\n x\ny\n\n\tz\n  \n\n{}": "lines 3 to 6, byte 5", // blank lines behind are no loss
+		"{}\nx\ny\nz":                  "lines 2 to 4, byte 3",
+		"{}\n{\"a\":\n{}":              "lines 2 to 2, byte 3",
+		"{}\n{\"a\":\n tru}\n{}":       "lines 2 to 3, byte 3",
+		`{"Records":[{},{"a":]}`:       "lines 1 to 1, byte 15",
+		"[{},\n{\"a\":1 2},{}]":        "lines 2 to 2, byte 5",
+		"[{},\n{}\n{}]":                "lines 3 to 3, byte 8",
+		"[{\"a\":[\n" + strings.Repeat("1,\n", 40) + "1]},{}]": "lines 1 to 42, byte 1",
+		"[{},\n[tru,\n1], {}]":                                 "lines 2 to 3, byte 5",
+	} {
+		for _, src := range []io.Reader{strings.NewReader(in), iotest.OneByteReader(strings.NewReader(in))} {
+			var got []string
+			for r := NewReader(src, 64); ; {
+				_, err := r.Next()
+				if d := (*Damage)(nil); errors.As(err, &d) {
+					got = append(got, fmt.Sprintf("lines %d to %d, byte %d", d.Line, d.Last, d.Byte))
+				} else if err != nil {
+					break
+				}
+			}
+			if len(got) != 1 || got[0] != want {
+				t.Errorf("%q: %q, want %s", in, got, want)
+			}
+		}
 	}
 }
 

@@ -107,11 +107,12 @@ type balance struct {
 	n      int // bytes that were gone over
 	depth  int
 	quoted bool // n is in a string
+	lines  bool // it may be on more than one line
 }
 
 // walk goes on where it stopped, in data of which there is more now.
 func (b *balance) walk(data []byte) whereabouts {
-	if len(data) == 0 || brackets[data[0]] != opening {
+	if b.depth == 0 && (len(data) == 0 || brackets[data[0]] != opening) {
 		return nowhere
 	}
 	for b.n < len(data) {
@@ -138,7 +139,9 @@ func (b *balance) walk(data []byte) whereabouts {
 		case quote:
 			b.quoted = true
 		case control:
-			return nowhere
+			if !b.lines {
+				return nowhere
+			}
 		}
 		if b.n++; b.depth == 0 {
 			return here
