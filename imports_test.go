@@ -16,7 +16,7 @@ const module = "github.com/skycrafters/responder"
 // which third-party modules. Imports run one way: root ← lang ← stages, actions;
 // root ← adapters; all ← cmd.
 var rooms = map[string]struct{ own, others []string }{
-	"":                        {},
+	"":                        {others: []string{"github.com/klauspost/compress"}},
 	"internal/elements":       {own: []string{""}},
 	"internal/archive":        {own: []string{"internal/elements"}, others: []string{"github.com/klauspost/compress"}},
 	"internal/lang":           {own: []string{""}, others: []string{"github.com/expr-lang/expr", "gopkg.in/yaml.v3", "github.com/ohler55/ojg"}},

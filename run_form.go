@@ -2,17 +2,19 @@ package responder
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // writers are gzip writers to be used again: a new one costs a megabyte. The
-// quickest level takes half the time of the usual one, for 7 % more bytes.
+// quickest level takes half the time of the usual one, for 7 % more bytes, and half
+// that of the standard library's, for as many.
 var writers = sync.Pool{New: func() any {
 	zw, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil { // there is that level
