@@ -27,13 +27,14 @@ check: bin/responder ## Check rules.yml and flows.yml
 .PHONY: test
 test: ## Run the tests: Go only, no network after the modules are there
 	@echo "The first compile takes two or three minutes …"
-	go test ./...
+	go test -timeout 30m ./...
 
-# The race detector makes the same tests three times as slow.
+# The race detector makes the same tests three times as slow; a slow machine is no
+# failure, hence the timeouts.
 .PHONY: test-race
 test-race: ## Run the tests under the race detector (a C compiler)
 	@command -v $${CC:-cc} >/dev/null || { echo "make test-race needs a C compiler" >&2; exit 1; }
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, and govulncheck where its database can be reached

@@ -291,7 +291,11 @@ flows:
 			return nil, nil
 		}
 		w.send(w.finding("UnauthorizedInstanceCreated"))
+		began := time.Now()
 		w.live(w.dispatcher(), 5*time.Minute, time.Second)
+		if took := time.Since(began); took != 5*time.Millisecond+5*time.Millisecond+margin/2 {
+			t.Errorf("it took %v, want two timeouts, and the grace of what does not return", took)
+		}
 		run := w.get("UnauthorizedInstanceCreated")
 		if run.State != responder.RunSucceeded || run.Steps["0"].Error != "not over after 5ms: context deadline exceeded" || tries(run.Steps["0"]) != 1 {
 			t.Error(outline(run))

@@ -1,7 +1,6 @@
 package dynamodb_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -67,16 +66,7 @@ func connect(t *testing.T) *awsdynamodb.Client {
 // create makes a table for one test and gives its name.
 func create(t *testing.T, client *awsdynamodb.Client, table func(name string) *awsdynamodb.CreateTableInput) string {
 	t.Helper()
-	name := fmt.Sprintf("conformance-%x", rand.Uint64())
-	if _, err := client.CreateTable(t.Context(), table(name)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.Background(), &awsdynamodb.DeleteTableInput{TableName: &name}); err != nil {
-			t.Errorf("delete the table: %v", err)
-		}
-	})
-	return name
+	return emulator.Table(t, client, table(fmt.Sprintf("conformance-%x", rand.Uint64())))
 }
 
 // clock is time as it is told.
