@@ -46,8 +46,6 @@ func records(n int, prefix string) string {
 	return b.String()
 }
 
-// TestReplayKeepsOrder: of files that are read at once, findings come in the
-// order of the files and of the records in them, damage between.
 // TestReplayTellsFailuresOnce: a rule that fails on every event is told of ten times,
 // and then how often.
 func TestReplayTellsFailuresOnce(t *testing.T) {
@@ -60,6 +58,8 @@ func TestReplayTellsFailuresOnce(t *testing.T) {
 	}
 }
 
+// TestReplayKeepsOrder: of files that are read at once, findings come in the
+// order of the files and of the records in them, damage between.
 func TestReplayKeepsOrder(t *testing.T) {
 	c := newCLI(t)
 	c.write("rules.yml", "rules:\n  All: {when: 'true', message: '{{ event.id }}'}\n")
